@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One FUSE connection between a client and a server that may be of different
+ * architectures: the handshake, and the translation of every message.
+ *
+ * A message is handed over as its HEAD, contiguous memory that belongs to the
+ * caller and is rewritten in place: all of it but the bytes of a file (WRITE,
+ * READ, STORE, RETRIEVE), which are never looked at. A message never changes
+ * its length. The library allocates nothing and keeps no pointer to a message.
+ *
+ * Threads: crossfuse_session_init() before anything else. After that requests,
+ * replies and notifications of one session may be handled by any number of
+ * threads at the same time, except that FUSE_INIT and its reply must not run
+ * beside any other call on the session.
+ *
+ * Errors are negative errnos of the machine that runs the library.
+ */
+#ifndef CROSSFUSE_SESSION_H
+#define CROSSFUSE_SESSION_H
+
+#include <crossfuse/abi.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What to do about a client that cannot speak canonical constants. */
+enum crossfuse_policy {
+	CROSSFUSE_TRANSLATE, /* translate by what is known of it: default */
+	CROSSFUSE_REFUSE, /* fail its INIT unless it is of the server's ABI */
+	CROSSFUSE_IGNORE, /* pass everything on untouched, as of old */
+};
+
+/* How the client's ABI became known; a later one never overrides an earlier. */
+enum crossfuse_source {
+	CROSSFUSE_SOURCE_NONE,	  /* not known */
+	CROSSFUSE_SOURCE_CANON,	  /* negotiated: the client speaks canonical */
+	CROSSFUSE_SOURCE_ARCH_ID, /* the client's word, in FUSE_INIT */
+	CROSSFUSE_SOURCE_ADMIN,	  /* the administrator's word */
+	CROSSFUSE_SOURCE_MONITOR, /* the virtual machine monitor's program */
+	CROSSFUSE_SOURCE_TRAFFIC, /* what its requests look like */
+};
+
+enum crossfuse_event_type {
+	CROSSFUSE_EVENT_INIT,	  /* handshake done; client, source say how */
+	CROSSFUSE_EVENT_REFUSED,  /* INIT failed by policy */
+	CROSSFUSE_EVENT_DETECTED, /* the traffic told the client's ABI */
+	CROSSFUSE_EVENT_CONTRADICTION, /* the traffic speaks against it */
+	CROSSFUSE_EVENT_UNKNOWN_FLAGS, /* value: open flags without a meaning */
+	CROSSFUSE_EVENT_UNKNOWN_ERRNO, /* value: errno without a counterpart */
+	CROSSFUSE_EVENT_UNKNOWN_POLL,  /* value: poll bits without a meaning */
+	CROSSFUSE_EVENT_UNKNOWN_LOCK,  /* value: lock type without a meaning */
+	CROSSFUSE_EVENT_UNKNOWN_IOCTL, /* value: ioctl that cannot be carried */
+	CROSSFUSE_EVENT_UNKNOWN_OPCODE, /* value: opcode; bytes are swapped */
+	CROSSFUSE_EVENT_MALFORMED,	/* value: opcode of a broken message */
+};
+
+/* One event, for a log. Valid only during the callback. */
+struct crossfuse_event {
+	enum crossfuse_event_type type;
+	enum crossfuse_source source;
+	const struct crossfuse_abi *client; /* what it is taken for, or NULL */
+	const struct crossfuse_abi *server;
+	uint32_t arch_id; /* as the client sent it, 0 if it sent none */
+	uint32_t minor;	  /* the client's protocol minor */
+	uint32_t opcode;  /* of the message at hand */
+	uint32_t value;	  /* see enum crossfuse_event_type */
+	bool offered;	  /* the client offered FUSE_CANON_ARCH */
+	bool answered;	  /* and the server took it */
+	bool swapped;	  /* byte order differs from this machine's */
+};
+
+/* Zero-initialised, this is a useful configuration. */
+struct crossfuse_config {
+	/* ABI of the server; NULL: the ABI of this machine. */
+	const struct crossfuse_abi *server;
+	/* ABI of the client by the administrator's word; NULL: not said. */
+	const struct crossfuse_abi *client;
+	/* ABI of the client by the monitor's program; NULL: not known. */
+	const struct crossfuse_abi *monitor;
+	enum crossfuse_policy policy;
+	/* Do not infer the ABI of a legacy client from its traffic. */
+	bool no_detect;
+	/* Bytes per page of the server's max_pages; 0: 4096. */
+	uint32_t server_page_size;
+	/* Told of decisions and surprises; may be NULL. Must not call back. */
+	void (*event)(void *opaque, const struct crossfuse_event *event);
+	void *opaque;
+};
+
+/* One connection. The caller owns the memory; the contents are private. */
+struct crossfuse_session {
+	uint64_t private_data[64];
+};
+
+/*
+ * What a session remembers between a request and its reply. The caller owns
+ * it, one for each request under way; it needs no clean-up. OPCODE and UNIQUE
+ * may be read, in the machine's byte order, once crossfuse_session_request()
+ * has returned, whatever it returned.
+ */
+struct crossfuse_call {
+	uint64_t unique;
+	uint32_t opcode;
+	uint32_t private_word;
+	uint64_t private_data[6];
+};
+
+/*
+ * Starts a session; CONFIG is copied. A session is started over by the next
+ * FUSE_INIT, or by calling this again. 0, or -EINVAL for a configuration that
+ * makes no sense.
+ */
+int crossfuse_session_init(struct crossfuse_session *session,
+			   const struct crossfuse_config *config);
+
+/*
+ * How many bytes of a request, whose length by its transport is TOTAL_LEN,
+ * must be in the head. HEADER is its first 40 bytes, not yet translated.
+ * -EBADMSG if the length in the header is not TOTAL_LEN, or TOTAL_LEN is less
+ * than 40 bytes.
+ */
+ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
+				   const void *header, size_t total_len);
+
+/*
+ * Translates a request from the client's form to the server's. HEAD holds the
+ * first HEAD_LEN of its TOTAL_LEN bytes. 0; or a negative errno with which the
+ * caller must answer the client instead (crossfuse_session_error()), HEAD then
+ * being untouched: -EBADMSG malformed, -ENOSYS an opcode of unknown layout on
+ * a connection that swaps bytes, -ENOTTY an ioctl that cannot be carried,
+ * -EPROTO an INIT that policy refuses, -EINVAL a value without a counterpart.
+ */
+int crossfuse_session_request(struct crossfuse_session *session,
+			      struct crossfuse_call *call, void *head,
+			      size_t head_len, size_t total_len);
+
+/* Whether a request of this opcode is answered at all (FORGET is not). */
+bool crossfuse_opcode_has_reply(uint32_t opcode);
+
+/*
+ * How many bytes of a reply to CALL must be in the head, 16 at least, if the
+ * reply is TOTAL_LEN bytes long.
+ */
+size_t crossfuse_reply_head_len(const struct crossfuse_call *call,
+				size_t total_len);
+
+/*
+ * Translates a reply from the server's form to the client's, as above.
+ * -EBADMSG if the server's reply is malformed, HEAD then being untouched; the
+ * caller answers the client with -EIO.
+ */
+int crossfuse_session_reply(struct crossfuse_session *session,
+			    const struct crossfuse_call *call, void *head,
+			    size_t head_len, size_t total_len);
+
+/*
+ * Writes a reply of 16 bytes to BUF, in the client's form, that fails CALL
+ * with ERROR, a negative errno of this machine.
+ */
+void crossfuse_session_error(const struct crossfuse_session *session,
+			     const struct crossfuse_call *call, int error,
+			     void *buf);
+
+/*
+ * Translates a notification (a server's message with unique 0) to the
+ * client's form. -EBADMSG, -ENOSYS as for a request.
+ */
+int crossfuse_session_notify(struct crossfuse_session *session, void *head,
+			     size_t head_len, size_t total_len);
+
+/* What is known of the client now; *RET_SOURCE may be NULL. */
+const struct crossfuse_abi *
+crossfuse_session_client(const struct crossfuse_session *session,
+			 enum crossfuse_source *ret_source);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

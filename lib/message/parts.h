@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Checking and swapping what stands behind a message's header. Private to the
+ * library.
+ *
+ * Checking comes first and writes nothing; it stores in cf_parts where things
+ * are. Swapping trusts cf_parts and cannot fail.
+ */
+#ifndef MESSAGE_PARTS_H
+#define MESSAGE_PARTS_H
+
+#include "plan.h"
+
+/* How a message that is to be checked arrives. */
+struct cf_source {
+	bool swapped;	 /* its integers are not in this machine's byte order */
+	bool swap;	 /* and they shall be turned round */
+	uint32_t minor;	 /* of the client */
+	uint16_t fixed;	 /* bytes of the fixed part, as negotiated */
+	uint32_t extlen; /* bytes of extensions by the header; requests only */
+};
+
+struct cf_parts {
+	uint32_t fixed;	   /* bytes of the fixed part */
+	uint32_t tail_at;  /* offset of an array, of records, of a payload */
+	uint32_t tail_len; /* its length */
+	uint32_t ext_at;   /* offset of the extension headers */
+	uint32_t ext_len;  /* their length, 0 if there are none */
+};
+
+/*
+ * Checks BODY, what is behind the header: BODY_LEN bytes of which the first
+ * HEAD_LEN are there to be looked at. 0 or -EBADMSG, with *RET_PARTS untouched.
+ */
+int cf_check_parts(const struct cf_plan *plan, const struct cf_source *source,
+		   const void *body, size_t head_len, size_t body_len,
+		   struct cf_parts *ret_parts);
+
+/* Turns round all integers of a body that passed; not an ioctl's payload. */
+void cf_swap_parts(const struct cf_plan *plan, const struct cf_parts *parts,
+		   const struct cf_source *source, void *body);
+
+/* Turns round the first LEN bytes of a fixed part; whole fields only. */
+void cf_swap_fixed(const struct cf_plan *plan, void *body, size_t len);
+
+#endif

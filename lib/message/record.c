@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fuse_dirent and fuse_direntplus records, each padded to 8 bytes. A kernel
+ * takes no record that is cut short, so neither is one let through here.
+ */
+#include "record.h"
+#include "bytes.h"
+#include "parts.h"
+#include <errno.h>
+
+static size_t fixed_size(bool plus)
+{
+	return plus ? CF_NAME_OFFSET_DIRENTPLUS : CF_NAME_OFFSET;
+}
+
+/* Bytes of the record, padding included, if it fits; otherwise 0. */
+static size_t record_size(const uint8_t *at, size_t len, bool plus,
+			  bool swapped)
+{
+	size_t fixed = fixed_size(plus);
+	uint32_t name_len;
+	size_t size;
+
+	if (len < fixed)
+		return 0;
+	name_len = cf_get32(at + fixed - 8, swapped);
+	if (name_len > len - fixed)
+		return 0;
+	size = CF_REC_ALIGN(fixed + name_len);
+	return size <= len ? size : 0;
+}
+
+int cf_records_check(const void *start, size_t len, bool plus, bool swapped)
+{
+	const uint8_t *at = start;
+
+	while (len) {
+		size_t size = record_size(at, len, plus, swapped);
+
+		if (!size)
+			return -EBADMSG;
+		at += size;
+		len -= size;
+	}
+	return 0;
+}
+
+void cf_records_swap(void *start, size_t len, bool plus, bool swapped)
+{
+	const struct cf_plan *entry = &cf_plans(CF_LOOKUP)->reply;
+	uint8_t *at = start;
+
+	while (len) {
+		size_t size = record_size(at, len, plus, swapped);
+		uint8_t *dirent = at;
+
+		if (plus) {
+			cf_swap_fixed(entry, at, entry->size);
+			dirent += sizeof(struct cf_entry_out);
+		}
+		cf_swap64(dirent);
+		cf_swap64(dirent + offsetof(struct cf_dirent, off));
+		cf_swap32(dirent + offsetof(struct cf_dirent, namelen));
+		cf_swap32(dirent + offsetof(struct cf_dirent, type));
+		at += size;
+		len -= size;
+	}
+}

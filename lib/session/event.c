@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Telling the caller of decisions and surprises. */
+#include "private.h"
+
+void session_event(struct session *s, enum crossfuse_event_type type,
+		   uint32_t opcode, uint32_t value)
+{
+	struct crossfuse_event event = {
+		.type = type,
+		.source = (enum crossfuse_source)atomic_load(&s->source),
+		.client = atomic_load(&s->client),
+		.server = s->config.server,
+		.arch_id = s->arch_id,
+		.minor = s->minor,
+		.opcode = opcode,
+		.value = value,
+		.offered = s->offered,
+		.answered = s->answered,
+		.swapped = s->swapped,
+	};
+
+	if (s->config.event)
+		s->config.event(s->config.opaque, &event);
+}
+
+/* Whether a value is new; bounded, so what finds no place is not. */
+static bool is_new(struct seen *seen, uint32_t value)
+{
+	for (size_t i = 0; i < sizeof(seen->place) / sizeof(uint32_t); i++) {
+		uint32_t there = atomic_load(&seen->place[i]);
+
+		/* Another thread may take the place at the same time. */
+		if (!there && atomic_compare_exchange_strong(&seen->place[i],
+							     &there, value))
+			return true;
+		if (there == value)
+			return false;
+	}
+	return false;
+}
+
+/* The bits of VALUE that were not seen before. */
+static uint32_t new_bits(_Atomic uint32_t *seen, uint32_t value)
+{
+	return value & ~atomic_fetch_or(seen, value);
+}
+
+static bool is_new_malformed(struct session *s, uint32_t opcode)
+{
+	uint64_t bit = UINT64_C(1) << (opcode < 64 ? opcode : 0);
+
+	return !(atomic_fetch_or(&s->seen_malformed, bit) & bit);
+}
+
+void session_unknown(struct session *s, enum crossfuse_event_type type,
+		     uint32_t opcode, uint32_t value)
+{
+	bool tell;
+
+	switch (type) {
+	case CROSSFUSE_EVENT_UNKNOWN_FLAGS:
+		value = new_bits(&s->seen_flags, value);
+		tell = value;
+		break;
+	case CROSSFUSE_EVENT_UNKNOWN_POLL:
+		value = new_bits(&s->seen_poll, value);
+		tell = value;
+		break;
+	case CROSSFUSE_EVENT_UNKNOWN_ERRNO:
+		tell = is_new(&s->seen_errno, value);
+		break;
+	case CROSSFUSE_EVENT_UNKNOWN_LOCK:
+		tell = is_new(&s->seen_lock, value);
+		break;
+	case CROSSFUSE_EVENT_UNKNOWN_IOCTL:
+		tell = is_new(&s->seen_ioctl, value);
+		break;
+	case CROSSFUSE_EVENT_UNKNOWN_OPCODE:
+		tell = is_new(&s->seen_opcode, value);
+		break;
+	case CROSSFUSE_EVENT_MALFORMED:
+		tell = is_new_malformed(s, opcode);
+		break;
+	default:
+		tell = true;
+		break;
+	}
+	if (tell)
+		session_event(s, type, opcode, value);
+}

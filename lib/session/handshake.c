@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * FUSE_INIT and its reply: who the client is, whether it speaks canonical
+ * constants, and what the server behind is to see of that.
+ */
+#include "../message/bytes.h"
+#include "../message/parts.h"
+#include "private.h"
+#include <errno.h>
+
+#define IN_AT(field)	 offsetof(struct cf_in_header, field)
+#define INIT_AT(field)	 offsetof(struct cf_init_in, field)
+#define ANSWER_AT(field) offsetof(struct cf_init_out, field)
+
+/* Bytes up to and including a field. */
+#define END_OF(type, field)                  \
+	(offsetof(struct cf_##type, field) + \
+	 sizeof(((struct cf_##type *)0)->field))
+
+/* What INIT says, in this machine's byte order. */
+struct offer {
+	uint32_t major;
+	uint32_t minor;
+	uint32_t arch_id;
+	uint64_t flags;
+	bool canon; /* it offers canonical constants */
+};
+
+/* The bit that stands for the offer between a client of this minor and us. */
+static uint64_t canon_bit(uint32_t minor)
+{
+	return minor <= CF_CANON_ARCH_OLD_MINOR ? CF_INIT_CANON_ARCH_OLD
+						: CF_INIT_CANON_ARCH;
+}
+
+static void read_offer(const uint8_t *body, size_t len, bool swapped,
+		       struct offer *ret)
+{
+	struct offer offer = {
+		.major = cf_get32(body + INIT_AT(major), swapped),
+		.minor = cf_get32(body + INIT_AT(minor), swapped),
+		.flags = cf_get32(body + INIT_AT(flags), swapped),
+	};
+	uint64_t upper;
+
+	if (offer.flags & CF_INIT_EXT && len >= END_OF(init_in, flags2)) {
+		upper = cf_get32(body + INIT_AT(flags2), swapped);
+		offer.flags |= upper << 32;
+	}
+	if (len >= END_OF(init_in, arch_id))
+		offer.arch_id = cf_get32(body + INIT_AT(arch_id), swapped);
+	offer.canon = offer.arch_id && offer.flags & canon_bit(offer.minor);
+	*ret = offer;
+}
+
+/* The server behind sees a plain INIT. */
+static void hide_offer(uint8_t *body, size_t len, uint32_t minor, bool swapped)
+{
+	uint32_t upper = cf_get32(body + INIT_AT(flags2), swapped);
+
+	if (len < END_OF(init_in, arch_id))
+		return;
+	upper &= ~(uint32_t)(canon_bit(minor) >> 32);
+	cf_put32(body + INIT_AT(flags2), upper, swapped);
+	cf_put32(body + INIT_AT(arch_id), 0, swapped);
+}
+
+/* A decision about the client, before anything is changed. */
+struct decision {
+	const struct crossfuse_abi *client;
+	enum crossfuse_source source;
+	uint32_t extra;
+};
+
+/* The client that does not speak canonical, by what is known of it. */
+static void decide_known(const struct session *s, const struct offer *offer,
+			 struct decision *ret)
+{
+	const struct crossfuse_abi *named =
+		crossfuse_abi_by_arch_id(offer->arch_id);
+
+	if (named)
+		*ret = (struct decision){ named, CROSSFUSE_SOURCE_ARCH_ID, 0 };
+	else if (s->config.client)
+		*ret = (struct decision){ s->config.client,
+					  CROSSFUSE_SOURCE_ADMIN, 0 };
+	else if (s->config.monitor)
+		*ret = (struct decision){ s->config.monitor,
+					  CROSSFUSE_SOURCE_MONITOR, 0 };
+	else
+		*ret = (struct decision){ NULL, CROSSFUSE_SOURCE_NONE, 0 };
+}
+
+static bool is_of_servers_abi(const struct session *s,
+			      const struct decision *decision)
+{
+	return decision->client &&
+	       !session_values_differ(decision->client, s->config.server);
+}
+
+/*
+ * 0, or -EPROTO if policy wants the client refused. SWAP: the byte orders of
+ * the two sides differ.
+ */
+static int decide(const struct session *s, const struct offer *offer, bool swap,
+		  struct decision *ret)
+{
+	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
+	struct decision decision;
+
+	decide_known(s, offer, &decision);
+	if (s->config.policy == CROSSFUSE_IGNORE) {
+		decision.extra = MODE_UNTOUCHED;
+	} else if (offer->canon) {
+		/* Not wanted where client and server agree anyway. */
+		if (decision.source != CROSSFUSE_SOURCE_ARCH_ID ||
+		    !is_of_servers_abi(s, &decision))
+			decision = (struct decision){ canonical,
+						      CROSSFUSE_SOURCE_CANON,
+						      0 };
+	} else if (s->config.policy == CROSSFUSE_REFUSE) {
+		if (swap || !is_of_servers_abi(s, &decision))
+			return -EPROTO;
+	} else if (offer->arch_id && !decision.client) {
+		return -EPROTO;
+	} else if (!decision.client && !s->config.no_detect) {
+		decision.extra = MODE_DETECT;
+	}
+	*ret = decision;
+	return 0;
+}
+
+static void start_over(struct session *s, const struct offer *offer,
+		       bool swapped)
+{
+	s->init_flags = offer->flags;
+	s->arch_id = offer->arch_id;
+	s->major = offer->major;
+	s->minor = offer->minor;
+	s->offered = offer->canon;
+	s->answered = false;
+	s->setxattr_ext = false;
+	s->swapped = swapped;
+	atomic_store(&s->contradicted, false);
+	detect_start(s);
+}
+
+/* A monitor or an administrator that says otherwise than the client. */
+static void compare_knowledge(struct session *s)
+{
+	const struct crossfuse_abi *said = s->config.client;
+	const struct crossfuse_abi *named =
+		crossfuse_abi_by_arch_id(s->arch_id);
+
+	if (!said)
+		said = s->config.monitor;
+	if (said && named && session_values_differ(said, named))
+		session_event(s, CROSSFUSE_EVENT_CONTRADICTION, CF_INIT,
+			      s->arch_id);
+}
+
+static void forward_request(struct session *s, struct crossfuse_call *call,
+			    uint8_t *head, size_t len)
+{
+	uint8_t *body = head + sizeof(struct cf_in_header);
+	const struct cf_plan *plan = &call_plans(call)->request;
+
+	if (call->private_word & MODE_UNTOUCHED)
+		return;
+	if (call->opcode == CF_INIT && s->offered)
+		hide_offer(body, len, s->minor, s->swapped);
+	if (mode_swaps(call->private_word)) {
+		session_swap_in_header(head);
+		cf_swap_fixed(plan, body, len < plan->size ? len : plan->size);
+	}
+}
+
+int handshake_request(struct session *s, struct crossfuse_call *call,
+		      uint8_t *head, size_t head_len, size_t total_len,
+		      bool swapped)
+{
+	uint8_t *body = head + sizeof(struct cf_in_header);
+	size_t len = head_len - sizeof(struct cf_in_header);
+	struct decision decision = { NULL, CROSSFUSE_SOURCE_NONE, 0 };
+	struct offer offer;
+	uint32_t out;
+
+	/* Even a refusal must be in the client's byte order. */
+	call->opcode = cf_get32(head + IN_AT(opcode), swapped);
+	call->unique = cf_get64(head + IN_AT(unique), swapped);
+	call->private_word = swapped ? MODE_IN_SWAP : 0;
+	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
+	if (head_len != total_len || len < CF_COMPAT_INIT_IN_SIZE ||
+	    cf_get32(head + IN_AT(len), swapped) != total_len)
+		return session_malformed(s, call->opcode);
+	read_offer(body, len, swapped, &offer);
+	if (!offer.major || offer.major > 0xffff || offer.minor > 0xffff)
+		return session_malformed(s, call->opcode);
+	if (call->opcode == CF_CUSE_INIT) {
+		offer.arch_id = 0;
+		offer.canon = false;
+	}
+
+	start_over(s, &offer, swapped);
+	out = session_server_swap(s);
+	/* Another major number: the server says its own, and INIT comes again. */
+	if (offer.major == CF_KERNEL_VERSION &&
+	    decide(s, &offer, !swapped != !out, &decision)) {
+		session_set_client(s, NULL, CROSSFUSE_SOURCE_NONE, 0);
+		session_event(s, CROSSFUSE_EVENT_REFUSED, call->opcode, 0);
+		return -EPROTO;
+	}
+	session_set_client(s, decision.client, decision.source, decision.extra);
+	s->answered = decision.source == CROSSFUSE_SOURCE_CANON;
+	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
+	if (decision.source == CROSSFUSE_SOURCE_ARCH_ID)
+		compare_knowledge(s);
+	forward_request(s, call, head, len);
+	return 0;
+}
+
+/*
+ * The server's limit in the unit that the client takes it for. Where the
+ * client's page size is not known the number stays: a client with larger pages
+ * then reads and writes at least as much at once as the server allows, and its
+ * writes are still held to max_write, which counts bytes.
+ */
+static uint16_t client_pages(const struct session *s, uint16_t pages)
+{
+	const struct crossfuse_abi *client = atomic_load(&s->client);
+	uint64_t bytes = (uint64_t)pages * s->config.server_page_size;
+	uint64_t size = 0;
+	uint64_t count;
+
+	if (s->answered)
+		size = CF_CANON_PAGE_SIZE;
+	else if (client)
+		size = crossfuse_abi_page_size(client);
+	if (!size || !pages)
+		return pages;
+	count = (bytes + size - 1) / size;
+	return count < UINT16_MAX ? (uint16_t)count : UINT16_MAX;
+}
+
+/* The server could not be told to the client: its reply has no flags2. */
+static int fall_back(struct session *s)
+{
+	const struct crossfuse_abi *named =
+		crossfuse_abi_by_arch_id(s->arch_id);
+
+	s->answered = false;
+	if (!named)
+		return -EBADMSG;
+	session_set_client(s, named, CROSSFUSE_SOURCE_ARCH_ID, 0);
+	return 0;
+}
+
+/* The reply's flags: what was not offered goes, what was offered is answered. */
+static void put_flags(const struct session *s, uint8_t *body, size_t len,
+		      uint64_t flags)
+{
+	uint64_t now = flags & ~CF_INIT_CANON_ARCH;
+
+	if (s->minor <= CF_CANON_ARCH_OLD_MINOR)
+		now &= ~CF_INIT_CANON_ARCH_OLD;
+	if (s->answered)
+		now |= canon_bit(s->minor) | CF_INIT_EXT;
+	if (now == flags || len < END_OF(init_out, flags2))
+		return;
+	cf_put32(body + ANSWER_AT(flags), (uint32_t)now, false);
+	cf_put32(body + ANSWER_AT(flags2), (uint32_t)(now >> 32), false);
+}
+
+/* BODY is in this machine's byte order for as long as this takes. */
+static int answer(struct session *s, uint8_t *body, size_t len)
+{
+	uint64_t flags = cf_get32(body + ANSWER_AT(flags), false);
+	uint32_t minor = cf_get32(body + ANSWER_AT(minor), false);
+	uint64_t upper;
+
+	if (s->answered && len < END_OF(init_out, flags2) && fall_back(s))
+		return -EBADMSG;
+	if (flags & CF_INIT_EXT && len >= END_OF(init_out, flags2)) {
+		upper = cf_get32(body + ANSWER_AT(flags2), false);
+		flags |= upper << 32;
+	}
+	s->setxattr_ext = flags & s->init_flags & CF_INIT_SETXATTR_EXT;
+	if (flags & CF_INIT_MAX_PAGES && len >= END_OF(init_out, max_pages))
+		cf_put16(body + ANSWER_AT(max_pages),
+			 client_pages(s, cf_get16(body + ANSWER_AT(max_pages),
+						  false)),
+			 false);
+	/* Nothing newer than what is known here can be translated. */
+	if (atomic_load(&s->mode) && minor > CF_KERNEL_MINOR_VERSION)
+		cf_put32(body + ANSWER_AT(minor), CF_KERNEL_MINOR_VERSION,
+			 false);
+	put_flags(s, body, len, flags);
+	return 0;
+}
+
+int handshake_reply(struct session *s, const struct crossfuse_call *call,
+		    uint8_t *head, size_t head_len, size_t total_len)
+{
+	uint8_t *body = head + sizeof(struct cf_out_header);
+	const struct cf_plan *plan = &call_plans(call)->reply;
+	uint8_t copy[sizeof(struct cf_init_out)];
+	size_t len = head_len - sizeof(struct cf_out_header);
+	bool out = call->private_word & MODE_OUT_SWAP;
+	bool in = call->private_word & MODE_IN_SWAP;
+
+	if (head_len != total_len || len < plan->min_size)
+		return session_malformed(s, CF_INIT);
+	if (len > sizeof(copy))
+		len = sizeof(copy);
+	memcpy(copy, body, len);
+	if (out)
+		cf_swap_fixed(plan, copy, len);
+	/* A reply to another major number says no more than its own. */
+	if (s->major == CF_KERNEL_VERSION &&
+	    cf_get32(copy + ANSWER_AT(major), false) == CF_KERNEL_VERSION &&
+	    len >= CF_COMPAT_22_INIT_OUT_SIZE) {
+		if (answer(s, copy, len))
+			return session_malformed(s, CF_INIT);
+		session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
+	}
+	if (in)
+		cf_swap_fixed(plan, copy, len);
+	memcpy(body, copy, len);
+	if (in != out)
+		session_swap_out_header(head);
+	return 0;
+}

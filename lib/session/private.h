@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a session holds. Private to the library. */
+#ifndef SESSION_PRIVATE_H
+#define SESSION_PRIVATE_H
+
+#include "../message/plan.h"
+#include <crossfuse/session.h>
+#include <stdatomic.h>
+
+/*
+ * What is to be done to a message. 0: nothing, it passes as it is. The first
+ * three are kept in a call as well, for its reply.
+ */
+enum {
+	MODE_IN_SWAP =
+		1 << 0, /* the client's integers are not this machine's */
+	MODE_OUT_SWAP = 1 << 1,	 /* nor are the server's */
+	MODE_UNTOUCHED = 1 << 2, /* policy: whatever it is */
+	MODE_VALUES = 1 << 3,	 /* some group of values differs */
+	MODE_DETECT = 1 << 4,	 /* the client's ABI is still to be found out */
+};
+
+#define MODE_OF_CALL (MODE_IN_SWAP | MODE_OUT_SWAP | MODE_UNTOUCHED)
+
+enum {
+	DETECT_GROUPS = 8
+};
+
+/* Values that were told of already; 0 is a free place. */
+struct seen {
+	_Atomic uint32_t place[8];
+};
+
+struct session {
+	struct crossfuse_config config;
+	/* What the client is taken for; NULL: not known. */
+	_Atomic(const struct crossfuse_abi *) client;
+	_Atomic uint32_t mode;
+	_Atomic uint32_t source; /* enum crossfuse_source */
+
+	/* The handshake; written by FUSE_INIT and its reply alone. */
+	uint64_t init_flags; /* as the client sent them */
+	uint32_t arch_id;
+	uint32_t minor;
+	uint32_t major;
+	bool offered;
+	bool answered;
+	bool setxattr_ext;
+	bool swapped;
+
+	/* Which bits of OPEN, OPENDIR, CREATE speak against the client's ABI. */
+	uint32_t never[3];
+	_Atomic bool contradicted;
+
+	/* How much speaks against each group of open flags so far. */
+	atomic_flag detecting;
+	uint16_t doubt[DETECT_GROUPS];
+	uint32_t last_evidence;
+
+	/* So that each surprise is told of only once. */
+	_Atomic uint32_t seen_flags;
+	_Atomic uint32_t seen_poll;
+	_Atomic uint64_t seen_malformed;
+	struct seen seen_errno;
+	struct seen seen_lock;
+	struct seen seen_ioctl;
+	struct seen seen_opcode;
+};
+
+static inline struct session *session_of(struct crossfuse_session *session)
+{
+	return (struct session *)session;
+}
+
+static inline const struct session *
+session_of_const(const struct crossfuse_session *session)
+{
+	return (const struct session *)session;
+}
+
+/* What the client is taken for; the server's ABI where nothing is known. */
+static inline const struct crossfuse_abi *client_abi(const struct session *s)
+{
+	const struct crossfuse_abi *abi =
+		atomic_load_explicit(&s->client, memory_order_acquire);
+
+	return abi ? abi : s->config.server;
+}
+
+/* event.c: tells of something, once for each value where that makes sense. */
+void session_event(struct session *s, enum crossfuse_event_type type,
+		   uint32_t opcode, uint32_t value);
+void session_unknown(struct session *s, enum crossfuse_event_type type,
+		     uint32_t opcode, uint32_t value);
+
+/* Whether two ABIs differ in some group of values. */
+bool session_values_differ(const struct crossfuse_abi *a,
+			   const struct crossfuse_abi *b);
+
+/*
+ * Takes the client for CLIENT from now on, or for what SESSION.server is as
+ * long as CLIENT is NULL. EXTRA is further modes.
+ */
+void session_set_client(struct session *s, const struct crossfuse_abi *client,
+			enum crossfuse_source source, uint32_t extra);
+
+/* MODE_OUT_SWAP if the server's integers are not this machine's, or 0. */
+uint32_t session_server_swap(const struct session *s);
+
+/* Refuses a message; an event tells of it. Always -EBADMSG. */
+int session_malformed(struct session *s, uint32_t opcode);
+
+/* Headers, all of their integers. */
+void session_swap_in_header(uint8_t *head);
+void session_swap_out_header(uint8_t *head);
+
+/* detect.c */
+enum {
+	EVIDENCE_OPEN,
+	EVIDENCE_OPENDIR,
+	EVIDENCE_CREATE,
+	EVIDENCE_NONE
+};
+unsigned int evidence_class(uint32_t opcode);
+void detect_start(struct session *s);
+/* Weighs the flags of an OPEN, OPENDIR or CREATE as the client sent them. */
+void detect_feed(struct session *s, uint32_t opcode, uint32_t flags);
+/* Prepares session.never for the client's ABI; and looks at it. */
+void contradiction_prepare(struct session *s);
+void contradiction_check(struct session *s, uint32_t opcode, uint32_t flags);
+
+/* handshake.c: FUSE_INIT and CUSE_INIT, and the reply to FUSE_INIT. */
+int handshake_request(struct session *s, struct crossfuse_call *call,
+		      uint8_t *head, size_t head_len, size_t total_len,
+		      bool swapped);
+int handshake_reply(struct session *s, const struct crossfuse_call *call,
+		    uint8_t *head, size_t head_len, size_t total_len);
+
+/* Where things are kept in crossfuse_call.private_data. */
+enum {
+	CALL_PLANS,   /* const struct cf_plans *, NULL if not known */
+	CALL_PAYLOAD, /* const struct cf_payload *, what an ioctl carries */
+	CALL_FLAGS,
+};
+
+enum {
+	CALL_ASKS_SIZE = 1 << 0,   /* GETXATTR, LISTXATTR: the size alone */
+	CALL_ANY_PAYLOAD = 1 << 1, /* the ioctl's payload passes as it is */
+};
+
+static inline const struct cf_plans *call_plans(const struct crossfuse_call *c)
+{
+	return (const struct cf_plans *)(uintptr_t)c->private_data[CALL_PLANS];
+}
+
+/*
+ * value.c: the field of KIND in a message, OLD as its sender has it, in the
+ * form of its receiver. 0, -EINVAL, or -ENOTTY.
+ */
+int value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
+		     uint32_t old, uint32_t *ret_now);
+int value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
+		   uint32_t old, uint32_t *ret_now);
+/* An error, 0 or negative, of the server as the client has it. */
+int32_t value_of_error(struct session *s, uint32_t opcode, int32_t error);
+
+/* ioctl.c: whether the payload of a request can be carried, and its number. */
+int ioctl_request(struct session *s, struct crossfuse_call *call,
+		  const void *body, uint32_t *ret_cmd);
+/* Whether the payload of a reply is what was expected. */
+int ioctl_reply(const struct crossfuse_call *call, const void *body,
+		size_t payload_len);
+/* Turns round the payload of a request, or of a reply, that was checked. */
+void ioctl_request_swap(const struct crossfuse_call *call, void *payload,
+			size_t len);
+void ioctl_reply_swap(const struct crossfuse_call *call, void *payload,
+		      size_t len, bool retry);
+
+/* A mode's two byte orders. */
+static inline bool mode_swaps(uint32_t mode)
+{
+	return !(mode & MODE_IN_SWAP) != !(mode & MODE_OUT_SWAP);
+}
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One connection: what happens to each request, reply and notification. */
+#include "../message/bytes.h"
+#include "../message/parts.h"
+#include "private.h"
+#include <assert.h>
+#include <errno.h>
+
+static_assert(sizeof(struct session) <= sizeof(struct crossfuse_session),
+	      "struct session outgrew its public memory");
+
+#define IN_AT(field)  offsetof(struct cf_in_header, field)
+#define OUT_AT(field) offsetof(struct cf_out_header, field)
+
+/* What the caller keeps in the head even of a message with a file's bytes. */
+enum {
+	WRITE_HEAD = sizeof(struct cf_in_header) + sizeof(struct cf_write_in),
+	OUT_HEAD = sizeof(struct cf_out_header),
+};
+
+static bool machine_big_endian(void)
+{
+	return crossfuse_abi_big_endian(crossfuse_abi_native());
+}
+
+uint32_t session_server_swap(const struct session *s)
+{
+	const struct crossfuse_abi *server = s->config.server;
+
+	return server != crossfuse_abi_canonical() &&
+			       crossfuse_abi_big_endian(server) !=
+				       machine_big_endian()
+		       ? MODE_OUT_SWAP
+		       : 0;
+}
+
+int crossfuse_session_init(struct crossfuse_session *session,
+			   const struct crossfuse_config *config)
+{
+	struct session *s = session_of(session);
+	uint32_t page;
+
+	if (!session || !config || config->policy > CROSSFUSE_IGNORE)
+		return -EINVAL;
+	page = config->server_page_size;
+	if (page & (page - 1) || (page && page < 512))
+		return -EINVAL;
+	memset(session, 0, sizeof(*session));
+	s->config = *config;
+	if (!s->config.server)
+		s->config.server = crossfuse_abi_native();
+	if (!page)
+		s->config.server_page_size = CF_CANON_PAGE_SIZE;
+	atomic_flag_clear(&s->detecting);
+	/* Until FUSE_INIT tells otherwise the client is like the server. */
+	atomic_store(&s->mode,
+		     session_server_swap(s) ? MODE_IN_SWAP | MODE_OUT_SWAP : 0);
+	return 0;
+}
+
+bool session_values_differ(const struct crossfuse_abi *a,
+			   const struct crossfuse_abi *b)
+{
+	for (unsigned int group = 0; group < CROSSFUSE_GROUP_COUNT; group++)
+		if (!crossfuse_abi_same_group(a, b,
+					      (enum crossfuse_group)group))
+			return true;
+	return false;
+}
+
+void session_set_client(struct session *s, const struct crossfuse_abi *client,
+			enum crossfuse_source source, uint32_t extra)
+{
+	uint32_t mode = extra | (s->swapped ? MODE_IN_SWAP : 0);
+
+	if (extra & MODE_UNTOUCHED)
+		mode |= s->swapped ? MODE_OUT_SWAP : 0;
+	else
+		mode |= session_server_swap(s);
+	if (client && !(extra & MODE_UNTOUCHED) &&
+	    session_values_differ(client, s->config.server))
+		mode |= MODE_VALUES;
+	atomic_store(&s->client, client);
+	atomic_store(&s->source, source);
+	contradiction_prepare(s);
+	atomic_store_explicit(&s->mode, mode, memory_order_release);
+}
+
+/* INIT says in what byte order it is: 1 swapped, 0 not, -1 no INIT. */
+static int init_swapped(uint32_t raw_opcode)
+{
+	switch (raw_opcode) {
+	case CF_INIT:
+	case CF_CUSE_INIT:
+		return 0;
+	case CF_INIT_BSWAP_RESERVED:
+	case CF_CUSE_INIT_BSWAP_RESERVED:
+		return 1;
+	default:
+		return -1;
+	}
+}
+
+ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
+				   const void *header, size_t total_len)
+{
+	const struct session *s = session_of_const(session);
+	const uint8_t *head = header;
+	uint32_t mode, opcode;
+	int init;
+	bool swap;
+
+	if (total_len < sizeof(struct cf_in_header) || total_len > UINT32_MAX)
+		return -EBADMSG;
+	mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	opcode = cf_get32(head + IN_AT(opcode), false);
+	init = init_swapped(opcode);
+	swap = init >= 0 ? init : (int)(mode & MODE_IN_SWAP);
+	if (cf_get32(head + IN_AT(len), swap) != total_len)
+		return -EBADMSG;
+	opcode = cf_get32(head + IN_AT(opcode), swap);
+	if ((opcode == CF_WRITE || opcode == CF_NOTIFY_REPLY) &&
+	    total_len > WRITE_HEAD)
+		return WRITE_HEAD;
+	return (ssize_t)total_len;
+}
+
+bool crossfuse_opcode_has_reply(uint32_t opcode)
+{
+	const struct cf_plans *plans = cf_plans(opcode);
+
+	return !plans || plans->has_reply;
+}
+
+void session_swap_in_header(uint8_t *head)
+{
+	cf_swap32(head + IN_AT(len));
+	cf_swap32(head + IN_AT(opcode));
+	cf_swap64(head + IN_AT(unique));
+	cf_swap64(head + IN_AT(nodeid));
+	cf_swap32(head + IN_AT(uid));
+	cf_swap32(head + IN_AT(gid));
+	cf_swap32(head + IN_AT(pid));
+	cf_swap16(head + IN_AT(total_extlen));
+	cf_swap16(head + IN_AT(padding));
+}
+
+void session_swap_out_header(uint8_t *head)
+{
+	cf_swap32(head + OUT_AT(len));
+	cf_swap32(head + OUT_AT(error));
+	cf_swap64(head + OUT_AT(unique));
+}
+
+int session_malformed(struct session *s, uint32_t opcode)
+{
+	session_unknown(s, CROSSFUSE_EVENT_MALFORMED, opcode, opcode);
+	return -EBADMSG;
+}
+
+static uint16_t request_fixed(const struct session *s,
+			      const struct cf_plan *plan, uint32_t opcode)
+{
+	return opcode == CF_SETXATTR && !s->setxattr_ext ? plan->min_size
+							 : plan->size;
+}
+
+/* What the ABI changes in a request, before anything is written. */
+static int request_value(struct session *s, struct crossfuse_call *call,
+			 const struct cf_plan *plan, const uint8_t *body,
+			 uint32_t mode, uint32_t *ret_now)
+{
+	bool swapped = mode & MODE_IN_SWAP;
+	uint32_t old;
+
+	if (plan->kind == CROSSFUSE_KIND_IOCTL_CMD)
+		return ioctl_request(s, call, body, ret_now);
+	old = cf_get32(body + plan->kind_at, swapped);
+	if (plan->kind == CROSSFUSE_KIND_OPEN_FLAGS) {
+		if (mode & MODE_DETECT)
+			detect_feed(s, call->opcode, old);
+		else
+			contradiction_check(s, call->opcode, old);
+	}
+	return value_of_request(s, plan->kind, call->opcode, old, ret_now);
+}
+
+static int translate_request(struct session *s, struct crossfuse_call *call,
+			     uint8_t *head, size_t head_len, size_t total_len,
+			     uint32_t mode)
+{
+	uint8_t *body = head + sizeof(struct cf_in_header);
+	const struct cf_plans *plans = call_plans(call);
+	const struct cf_plan *plan = &plans->request;
+	struct cf_source source = {
+		.swapped = mode & MODE_IN_SWAP,
+		.swap = mode_swaps(mode),
+		.minor = s->minor,
+		.fixed = request_fixed(s, plan, call->opcode),
+		.extlen = 8u * cf_get16(head + IN_AT(total_extlen),
+					mode & MODE_IN_SWAP),
+	};
+	struct cf_parts parts;
+	uint32_t now = 0;
+	int err;
+
+	if (cf_check_parts(plan, &source, body,
+			   head_len - sizeof(struct cf_in_header),
+			   total_len - sizeof(struct cf_in_header), &parts))
+		return session_malformed(s, call->opcode);
+	if (plan->kind) {
+		err = request_value(s, call, plan, body, mode, &now);
+		if (err)
+			return err;
+	}
+	if (call->opcode == CF_GETXATTR || call->opcode == CF_LISTXATTR)
+		if (!cf_get32(body, source.swapped))
+			call->private_data[CALL_FLAGS] |= CALL_ASKS_SIZE;
+	if (source.swap) {
+		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
+			ioctl_request_swap(call, body + parts.tail_at,
+					   parts.tail_len);
+		session_swap_in_header(head);
+		cf_swap_parts(plan, &parts, &source, body);
+	}
+	if (plan->kind)
+		cf_put32(body + plan->kind_at, now, mode & MODE_OUT_SWAP);
+	return 0;
+}
+
+/* All that is not: nothing to do. */
+static int slow_request(struct session *s, struct crossfuse_call *call,
+			uint8_t *head, size_t head_len, size_t total_len,
+			uint32_t mode)
+{
+	bool swapped = mode & MODE_IN_SWAP;
+
+	call->opcode = cf_get32(head + IN_AT(opcode), swapped);
+	call->unique = cf_get64(head + IN_AT(unique), swapped);
+	if (cf_get32(head + IN_AT(len), swapped) != total_len)
+		return session_malformed(s, call->opcode);
+	if (mode & MODE_UNTOUCHED)
+		return 0;
+	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
+	if (mode == MODE_DETECT &&
+	    evidence_class(call->opcode) == EVIDENCE_NONE)
+		return 0;
+	if (!call_plans(call)) {
+		if (!mode_swaps(mode))
+			return 0;
+		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, call->opcode,
+				call->opcode);
+		return -ENOSYS;
+	}
+	return translate_request(s, call, head, head_len, total_len, mode);
+}
+
+int crossfuse_session_request(struct crossfuse_session *session,
+			      struct crossfuse_call *call, void *head,
+			      size_t head_len, size_t total_len)
+{
+	struct session *s = session_of(session);
+	uint8_t *at = head;
+	uint32_t mode, raw;
+
+	*call = (struct crossfuse_call){ 0 };
+	mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	call->private_word = mode & MODE_OF_CALL;
+	if (head_len < sizeof(struct cf_in_header) || head_len > total_len)
+		return session_malformed(s, 0);
+	raw = cf_get32(at + IN_AT(opcode), false);
+	if (init_swapped(raw) >= 0)
+		return handshake_request(s, call, at, head_len, total_len,
+					 init_swapped(raw));
+	if (mode)
+		return slow_request(s, call, at, head_len, total_len, mode);
+	call->opcode = raw;
+	call->unique = cf_get64(at + IN_AT(unique), false);
+	return 0;
+}
+
+size_t crossfuse_reply_head_len(const struct crossfuse_call *call,
+				size_t total_len)
+{
+	if (call->opcode == CF_READ || total_len < OUT_HEAD)
+		return OUT_HEAD;
+	return total_len;
+}
+
+/* GETXATTR answers with a struct or with the value. */
+static uint16_t reply_fixed(const struct crossfuse_call *call,
+			    const struct cf_plan *plan)
+{
+	if (call->opcode == CF_GETXATTR || call->opcode == CF_LISTXATTR)
+		return call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE
+			       ? plan->size
+			       : 0;
+	return plan->size;
+}
+
+/* A reply without an error that is not INIT's. */
+static int translate_reply(struct session *s, const struct crossfuse_call *call,
+			   uint8_t *head, size_t head_len, size_t total_len,
+			   uint32_t mode)
+{
+	uint8_t *body = head + OUT_HEAD;
+	const struct cf_plan *plan = &call_plans(call)->reply;
+	bool swapped = mode & MODE_OUT_SWAP;
+	bool retry = false;
+	struct cf_source source = {
+		.swapped = swapped,
+		.swap = mode_swaps(mode),
+		.fixed = reply_fixed(call, plan),
+	};
+	struct cf_parts parts;
+	uint32_t now = 0;
+
+	if (cf_check_parts(plan, &source, body, head_len - OUT_HEAD,
+			   total_len - OUT_HEAD, &parts))
+		return session_malformed(s, call->opcode);
+	if (plan->tail == CROSSFUSE_TAIL_IOCTL) {
+		if (ioctl_reply(call, body, parts.tail_len))
+			return session_malformed(s, call->opcode);
+		retry = cf_get32(body + offsetof(struct cf_ioctl_out, flags),
+				 swapped) &
+			CF_IOCTL_RETRY;
+	}
+	if (plan->kind &&
+	    value_of_reply(s, plan->kind, call->opcode,
+			   cf_get32(body + plan->kind_at, swapped), &now))
+		return session_malformed(s, call->opcode);
+	if (source.swap) {
+		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
+			ioctl_reply_swap(call, body + parts.tail_at,
+					 parts.tail_len, retry);
+		session_swap_out_header(head);
+		cf_swap_parts(plan, &parts, &source, body);
+	}
+	if (plan->kind)
+		cf_put32(body + plan->kind_at, now, mode & MODE_IN_SWAP);
+	return 0;
+}
+
+/* The error alone, of a reply that has nothing else to change. */
+static void translate_error(struct session *s,
+			    const struct crossfuse_call *call, uint8_t *head,
+			    int32_t error, uint32_t mode)
+{
+	int32_t now = value_of_error(s, call->opcode, error);
+
+	if (mode_swaps(mode))
+		session_swap_out_header(head);
+	cf_put32(head + OUT_AT(error), (uint32_t)now, mode & MODE_IN_SWAP);
+}
+
+int crossfuse_session_reply(struct crossfuse_session *session,
+			    const struct crossfuse_call *call, void *head,
+			    size_t head_len, size_t total_len)
+{
+	struct session *s = session_of(session);
+	uint32_t mode = call->private_word;
+	bool swapped = mode & MODE_OUT_SWAP;
+	uint8_t *at = head;
+	int32_t error;
+
+	mode |= atomic_load_explicit(&s->mode, memory_order_acquire) &
+		MODE_VALUES;
+	if (head_len < OUT_HEAD || head_len > total_len ||
+	    cf_get32(at + OUT_AT(len), swapped) != total_len ||
+	    cf_get64(at + OUT_AT(unique), swapped) != call->unique)
+		return session_malformed(s, call->opcode);
+	error = (int32_t)cf_get32(at + OUT_AT(error), swapped);
+	if (error > 0 || error < -4095 || (error && total_len != OUT_HEAD))
+		return session_malformed(s, call->opcode);
+	if (mode & MODE_UNTOUCHED)
+		return 0;
+	if (!error && call->opcode == CF_INIT)
+		return handshake_reply(s, call, at, head_len, total_len);
+	if (!mode)
+		return 0;
+	if (error || !call_plans(call)) {
+		translate_error(s, call, at, error, mode);
+		return 0;
+	}
+	return translate_reply(s, call, at, head_len, total_len, mode);
+}
+
+void crossfuse_session_error(const struct crossfuse_session *session,
+			     const struct crossfuse_call *call, int error,
+			     void *buf)
+{
+	const struct session *s = session_of_const(session);
+	bool swap = call->private_word & MODE_IN_SWAP;
+	uint8_t *at = buf;
+	int32_t now = 0;
+
+	if (error < 0)
+		now = -crossfuse_errno(crossfuse_abi_native(), client_abi(s),
+				       -error, NULL);
+	cf_put32(at + OUT_AT(len), OUT_HEAD, swap);
+	cf_put32(at + OUT_AT(error), (uint32_t)now, swap);
+	cf_put64(at + OUT_AT(unique), call->unique, swap);
+}
+
+int crossfuse_session_notify(struct crossfuse_session *session, void *head,
+			     size_t head_len, size_t total_len)
+{
+	struct session *s = session_of(session);
+	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	bool swapped = mode & MODE_OUT_SWAP;
+	struct cf_source source = { .swapped = swapped,
+				    .swap = mode_swaps(mode) };
+	const struct cf_plan *plan;
+	struct cf_parts parts;
+	uint8_t *at = head;
+	uint32_t code;
+
+	if (head_len < OUT_HEAD || head_len > total_len ||
+	    cf_get32(at + OUT_AT(len), swapped) != total_len ||
+	    cf_get64(at + OUT_AT(unique), swapped))
+		return session_malformed(s, 0);
+	code = cf_get32(at + OUT_AT(error), swapped);
+	if (!code || code > INT32_MAX)
+		return session_malformed(s, 0);
+	if (mode & MODE_UNTOUCHED || !source.swap)
+		return 0;
+	plan = cf_notify_plan(code);
+	if (!plan) {
+		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, 0, code);
+		return -ENOSYS;
+	}
+	source.fixed = plan->size;
+	if (cf_check_parts(plan, &source, at + OUT_HEAD, head_len - OUT_HEAD,
+			   total_len - OUT_HEAD, &parts))
+		return session_malformed(s, 0);
+	session_swap_out_header(at);
+	cf_swap_parts(plan, &parts, &source, at + OUT_HEAD);
+	return 0;
+}
+
+const struct crossfuse_abi *
+crossfuse_session_client(const struct crossfuse_session *session,
+			 enum crossfuse_source *ret_source)
+{
+	const struct session *s = session_of_const(session);
+
+	if (ret_source)
+		*ret_source = (enum crossfuse_source)atomic_load(&s->source);
+	return atomic_load(&s->client);
+}
