@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "call.h"
+#include "relay.h"
+
+void *call_reserve(struct call *call, size_t len)
+{
+	size_t size = sizeof(struct cf_out_header) + len;
+
+	if (size > call->out_size && call->ops->reserve(call, size) < 0)
+		return NULL;
+	return call_out_arg(call);
+}
+
+static void fill_header(struct call *call, size_t total, int error)
+{
+	struct cf_out_header *header = call->out;
+
+	header->len = (uint32_t)total;
+	header->error = error;
+	header->unique = call->state.unique;
+}
+
+void call_reply(struct call *call, size_t len)
+{
+	call->out_len = sizeof(struct cf_out_header) + len;
+	call->out_data_len = 0;
+	fill_header(call, call->out_len, 0);
+	relay_complete(call);
+}
+
+void call_reply_data(struct call *call, size_t len)
+{
+	call->out_len = sizeof(struct cf_out_header);
+	call->out_data_len = len;
+	fill_header(call, call->out_len + len, 0);
+	relay_complete(call);
+}
+
+void call_reply_error(struct call *call, int error)
+{
+	call->out_len = sizeof(struct cf_out_header);
+	call->out_data_len = 0;
+	fill_header(call, call->out_len, error);
+	relay_complete(call);
+}
+
+void call_done(struct call *call)
+{
+	call->out_len = 0;
+	call->out_data_len = 0;
+	relay_complete(call);
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From a request to its handler, and the handshake. */
+#include "internal.h"
+#include "lock.h"
+#include "../log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	OP_INODE = 1, /* in->nodeid must be known */
+	OP_NAME = 2, /* a name follows the fixed part */
+	OP_NAME2 = 4, /* and another */
+	OP_WRITES = 8, /* refused on a share that is read-only */
+	OP_DATA = 16, /* the reply stands in call->room */
+	OP_SILENT = 32, /* there is no reply */
+	OP_TEXT = 64, /* names need not be components (SYMLINK's target) */
+	OP_BLOCKS = 128, /* may wait for a disk */
+	OP_KEEP_SETID = 256, /* set-id bits are as the client asks for */
+	OP_CREATES = OP_INODE | OP_NAME | OP_WRITES | OP_KEEP_SETID,
+};
+
+struct row {
+	op_fn *fn;
+	uint16_t arg_size;
+	uint16_t flags;
+};
+
+#define ARG(name) sizeof(struct cf_##name##_in)
+
+static const struct row rows[] = {
+	[CF_LOOKUP] = { op_lookup, 0, OP_INODE | OP_NAME | OP_TEXT },
+	[CF_FORGET] = { op_forget, ARG(forget), OP_SILENT },
+	[CF_BATCH_FORGET] = { op_batch_forget, ARG(batch_forget), OP_SILENT },
+	[CF_GETATTR] = { op_getattr, 0, OP_INODE },
+	[CF_SETATTR] = { op_setattr, ARG(setattr),
+			 OP_INODE | OP_WRITES | OP_KEEP_SETID },
+	[CF_READLINK] = { op_readlink, 0, OP_INODE },
+	[CF_SYMLINK] = { op_symlink, 0, OP_CREATES | OP_NAME2 | OP_TEXT },
+	[CF_MKNOD] = { op_mknod, ARG(mknod), OP_CREATES },
+	[CF_MKDIR] = { op_mkdir, ARG(mkdir), OP_CREATES },
+	[CF_UNLINK] = { op_unlink, 0, OP_INODE | OP_NAME | OP_WRITES },
+	[CF_RMDIR] = { op_rmdir, 0, OP_INODE | OP_NAME | OP_WRITES },
+	[CF_RENAME] = { op_rename, ARG(rename),
+			OP_INODE | OP_NAME | OP_NAME2 | OP_WRITES },
+	[CF_RENAME2] = { op_rename2, ARG(rename2),
+			 OP_INODE | OP_NAME | OP_NAME2 | OP_WRITES },
+	[CF_LINK] = { op_link, ARG(link), OP_INODE | OP_NAME | OP_WRITES },
+	[CF_OPEN] = { op_open, ARG(open), OP_INODE },
+	[CF_READ] = { op_read, ARG(read), OP_DATA },
+	[CF_WRITE] = { op_write, ARG(write), OP_WRITES },
+	[CF_STATFS] = { op_statfs, 0, OP_INODE },
+	[CF_RELEASE] = { op_release, ARG(release), 0 },
+	[CF_FSYNC] = { op_fsync, ARG(fsync), OP_BLOCKS },
+	[CF_SETXATTR] = { op_setxattr, CF_COMPAT_SETXATTR_IN_SIZE,
+			  OP_INODE | OP_WRITES },
+	[CF_GETXATTR] = { op_getxattr, ARG(getxattr),
+			  OP_INODE | OP_NAME | OP_TEXT },
+	[CF_LISTXATTR] = { op_listxattr, ARG(getxattr), OP_INODE },
+	[CF_REMOVEXATTR] = { op_removexattr, 0,
+			     OP_INODE | OP_NAME | OP_TEXT | OP_WRITES },
+	[CF_FLUSH] = { op_flush, ARG(flush), OP_INODE },
+	[CF_INIT] = { op_init, 16, 0 },
+	[CF_OPENDIR] = { op_opendir, ARG(open), OP_INODE },
+	[CF_READDIR] = { op_readdir, ARG(read), 0 },
+	[CF_RELEASEDIR] = { op_releasedir, ARG(release), 0 },
+	[CF_FSYNCDIR] = { op_fsyncdir, ARG(fsync), OP_BLOCKS },
+	[CF_GETLK] = { op_getlk, ARG(lk), OP_INODE },
+	[CF_SETLK] = { op_setlk, ARG(lk), OP_INODE },
+	[CF_SETLKW] = { op_setlkw, ARG(lk), OP_INODE },
+	[CF_ACCESS] = { op_access, ARG(access), OP_INODE },
+	[CF_CREATE] = { op_create, ARG(create), OP_CREATES },
+	[CF_INTERRUPT] = { op_interrupt, ARG(interrupt), OP_SILENT },
+	[CF_DESTROY] = { op_destroy, 0, 0 },
+	[CF_IOCTL] = { op_ioctl, ARG(ioctl), OP_INODE | OP_KEEP_SETID },
+	[CF_FALLOCATE] = { op_fallocate, ARG(fallocate),
+			   OP_WRITES | OP_BLOCKS },
+	[CF_READDIRPLUS] = { op_readdirplus, ARG(read), 0 },
+	[CF_LSEEK] = { op_lseek, ARG(lseek), 0 },
+	[CF_COPY_FILE_RANGE] = { op_copy_file_range, ARG(copy_file_range),
+				 OP_WRITES | OP_BLOCKS },
+	[CF_SYNCFS] = { op_syncfs, ARG(syncfs), OP_INODE | OP_BLOCKS },
+	[CF_TMPFILE] = { op_tmpfile, ARG(create),
+			 OP_INODE | OP_NAME | OP_TEXT | OP_WRITES |
+				 OP_KEEP_SETID },
+	[CF_STATX] = { op_statx, ARG(statx), OP_INODE },
+	[CF_COPY_FILE_RANGE_64] = { op_copy_file_range_64,
+				    ARG(copy_file_range),
+				    OP_WRITES | OP_BLOCKS },
+};
+
+static const struct row *row_of(uint32_t opcode)
+{
+	if (opcode >= sizeof(rows) / sizeof(*rows) || !rows[opcode].fn)
+		return NULL;
+	return &rows[opcode];
+}
+
+/* One component, and not one that leads elsewhere. */
+static int check_component(const char *name)
+{
+	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int take_name(struct op *op, bool component, const char **ret_name)
+{
+	const char *name = op->rest;
+	size_t len = strnlen(name, op->rest_len);
+	int ret;
+
+	if (len == op->rest_len)
+		return -EINVAL;
+	if (component) {
+		ret = check_component(name);
+		if (ret < 0)
+			return ret;
+	}
+	op->rest = name + len + 1;
+	op->rest_len -= len + 1;
+	*ret_name = name;
+	return 0;
+}
+
+/*
+ * Extension headers stand at the end of the message. Before 7.38 the only one
+ * was the security context, and the header did not tell its length.
+ */
+static int take_extensions(struct op *op)
+{
+	size_t len = (size_t)op->in->total_extlen * 8;
+
+	if (op->dir->agreed.minor < 38)
+		len = op->dir->agreed.flags & CF_INIT_SECURITY_CTX ?
+			      op->rest_len :
+			      0;
+	if (len > op->rest_len)
+		return -EINVAL;
+	op->rest_len -= len;
+	op->ext = (const char *)op->rest + op->rest_len;
+	op->ext_len = len;
+	return 0;
+}
+
+static int take_apart(struct op *op, const struct row *row)
+{
+	bool component = !(row->flags & OP_TEXT);
+	size_t len = call_arg_len(op->call);
+	int ret = 0;
+
+	if (len < row->arg_size)
+		return -EINVAL;
+	op->arg = call_arg(op->call);
+	op->rest = (const char *)op->arg + row->arg_size;
+	op->rest_len = len - row->arg_size;
+	if (row->flags & OP_NAME)
+		ret = take_name(op, component || row->fn == op_symlink,
+				&op->name);
+	if (ret == 0 && row->flags & OP_NAME2)
+		ret = take_name(op, component, &op->name2);
+	if (ret == 0)
+		ret = take_extensions(op);
+	return ret;
+}
+
+static ssize_t handle(struct op *op, const struct row *row)
+{
+	ssize_t ret = take_apart(op, row);
+
+	if (ret < 0)
+		return ret;
+	if (row->flags & OP_WRITES && op->dir->options->readonly)
+		return -EROFS;
+	if (row->flags & OP_INODE) {
+		op->inode = inode_get(op->dir, op->in->nodeid);
+		if (!op->inode)
+			return -ESTALE;
+	}
+	if (row->flags & OP_BLOCKS)
+		call_may_block(op->call);
+	if (row->flags & OP_KEEP_SETID)
+		thread_keep_setid(op->dir, true);
+	ret = row->fn(op);
+	if (op->inode)
+		inode_put(op->dir, op->inode);
+	return ret;
+}
+
+void dir_submit(struct dir *dir, struct call *call)
+{
+	struct op op = { .dir = dir, .call = call, .in = call_in(call) };
+	const struct row *row = row_of(op.in->opcode);
+	ssize_t ret;
+
+	ret = row ? handle(&op, row) : -ENOSYS;
+	if (ret == OP_WAITS)
+		return;
+	if (row && row->flags & OP_SILENT)
+		call_done(call);
+	else if (ret < 0)
+		call_reply_error(call, (int)ret);
+	else if (row->flags & OP_DATA)
+		call_reply_data(call, (size_t)ret);
+	else
+		call_reply(call, (size_t)ret);
+}
+
+/* What this server offers to do, whatever the client can. */
+static uint64_t offers(const struct options *options)
+{
+	uint64_t flags =
+		CF_INIT_ASYNC_READ | CF_INIT_POSIX_LOCKS |
+		CF_INIT_FLOCK_LOCKS | CF_INIT_ATOMIC_O_TRUNC |
+		CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES |
+		CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
+		CF_INIT_ASYNC_DIO | CF_INIT_PARALLEL_DIROPS |
+		CF_INIT_MAX_PAGES | CF_INIT_CACHE_SYMLINKS |
+		CF_INIT_SETXATTR_EXT | CF_INIT_EXT |
+		CF_INIT_CREATE_SUPP_GROUP;
+
+	if (!options->no_readdirplus)
+		flags |= CF_INIT_DO_READDIRPLUS | CF_INIT_READDIRPLUS_AUTO;
+	if (options->cache == CACHE_AUTO)
+		flags |= CF_INIT_AUTO_INVAL_DATA;
+	if (options->killpriv_v2)
+		flags |= CF_INIT_HANDLE_KILLPRIV_V2;
+	if (options->security_label)
+		flags |= CF_INIT_SECURITY_CTX;
+	if (options->announce_submounts)
+		flags |= CF_INIT_SUBMOUNTS;
+	if (options->posix_acl && options->xattr)
+		flags |= CF_INIT_POSIX_ACL;
+	if (options->writeback)
+		flags |= CF_INIT_WRITEBACK_CACHE;
+	if (options->allow_mmap)
+		flags |= CF_INIT_DIRECT_IO_ALLOW_MMAP;
+	return flags;
+}
+
+static size_t init_reply(struct dir *dir, const struct cf_init_in *in,
+			 struct cf_init_out *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->major = CF_KERNEL_VERSION;
+	if (in->major > CF_KERNEL_VERSION) /* it will ask again */
+		return sizeof(*out);
+	out->minor = dir->agreed.minor;
+	out->max_readahead = in->max_readahead;
+	out->flags = (uint32_t)dir->agreed.flags;
+	out->flags2 = (uint32_t)(dir->agreed.flags >> 32);
+	out->max_background = 256;
+	out->congestion_threshold = 192;
+	out->max_write = DIR_MAX_WRITE;
+	out->time_gran = 1;
+	out->max_pages = DIR_MAX_PAGES;
+	return in->minor < 23 ? CF_COMPAT_22_INIT_OUT_SIZE : sizeof(*out);
+}
+
+/* The newest protocol whose messages are all known here. */
+#define MINOR 47
+
+ssize_t op_init(struct op *op)
+{
+	struct cf_init_in in = { 0 };
+	size_t len = call_arg_len(op->call);
+	struct agreed agreed;
+	uint64_t flags;
+
+	memcpy(&in, op->arg, len < sizeof(in) ? len : sizeof(in));
+	if (in.major < CF_KERNEL_VERSION)
+		return -EPROTO;
+	dir_reset(op->dir);
+	flags = in.flags;
+	if (in.flags & CF_INIT_EXT)
+		flags |= (uint64_t)in.flags2 << 32;
+	agreed.minor = in.minor < MINOR ? in.minor : MINOR;
+	agreed.flags = flags & offers(op->dir->options);
+	op->dir->agreed = agreed;
+	return (ssize_t)init_reply(op->dir, &in, call_out_arg(op->call));
+}
+
+ssize_t op_destroy(struct op *op)
+{
+	dir_reset(op->dir);
+	return 0;
+}
+
+ssize_t op_interrupt(struct op *op)
+{
+	const struct cf_interrupt_in *in = op->arg;
+
+	lock_interrupt(op->dir, in->unique);
+	return 0;
+}
+
+void dir_cancel(struct dir *dir)
+{
+	lock_cancel(dir);
+}
+
+void dir_reset(struct dir *dir)
+{
+	handles_reset(dir);
+	inodes_reset(dir);
+	numbers_reset(&dir->numbers);
+	lock_table_reset(&dir->locks);
+	dir->agreed = (struct agreed){ 0 };
+}
+
+void dir_destroy(struct dir *dir)
+{
+	handles_destroy(dir);
+	inodes_destroy(dir);
+	numbers_destroy(&dir->numbers);
+	lock_table_destroy(&dir->locks);
+	close(dir->proc_fd);
+	free(dir);
+}
+
+static uint64_t timeout_of(enum cache_mode cache)
+{
+	switch (cache) {
+	case CACHE_NEVER:
+		return 0;
+	case CACHE_AUTO:
+		return 1;
+	default:
+		return 24 * 60 * 60;
+	}
+}
+
+int dir_create(const struct options *options, int root_fd, int proc_fd,
+	       struct dir **ret_dir)
+{
+	struct dir *dir = calloc(1, sizeof(*dir));
+	int ret;
+
+	if (!dir) {
+		close(root_fd);
+		close(proc_fd);
+		return -ENOMEM;
+	}
+	dir->options = options;
+	dir->proc_fd = proc_fd;
+	dir->timeout_sec = timeout_of(options->cache);
+	cred_init(dir);
+	lock_table_init(&dir->locks);
+	ret = handles_init(dir);
+	if (ret < 0)
+		close(root_fd);
+	else
+		ret = inodes_init(dir, root_fd);
+	if (ret == 0)
+		ret = numbers_init(&dir->numbers, dir->root->dev);
+	if (ret < 0) {
+		dir_destroy(dir);
+		return ret;
+	}
+	*ret_dir = dir;
+	return 0;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the directory server share. */
+#ifndef DIR_INTERNAL_H
+#define DIR_INTERNAL_H
+
+#include "dir.h"
+#include "lock_table.h"
+#include "numbers.h"
+#include "slots.h"
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#define DIR_MAX_WRITE (1u << 20)
+#define DIR_MAX_PAGES (DIR_MAX_WRITE / 4096)
+
+/* One file of the host that the client knows, or is about to. */
+struct inode {
+	struct slot slot; /* first; slot.id is the nodeid */
+	int fd; /* O_PATH */
+	mode_t type; /* S_IFMT bits: these never change */
+	uint64_t dev, ino, mnt_id; /* the key in the table */
+	uint64_t nlookup; /* what the client holds; under the shard's mutex */
+	_Atomic bool submount; /* a file system begins here */
+	struct inode *next; /* in the bucket; under the shard's mutex */
+	struct lock_file locks;
+};
+
+/* One open file or directory of the client. */
+struct handle {
+	struct slot slot; /* first; slot.id is the fh */
+	int fd;
+	struct inode *inode; /* held */
+	bool writable;
+	bool direct; /* O_DIRECT: reads and writes wait for the disk */
+	_Atomic bool closed;
+	_Atomic bool no_nowait; /* RWF_NOWAIT does not work here */
+	struct stream *stream; /* of a directory; NULL until it is read */
+	pthread_mutex_t mutex; /* of stream */
+	struct lock_flock flock;
+};
+
+struct inode_shard {
+	pthread_mutex_t mutex;
+	struct inode **buckets;
+	size_t bucket_count; /* a power of two */
+	size_t inode_count;
+};
+
+#define INODE_SHARDS 64
+
+/* What the client and the server agreed upon at FUSE_INIT. */
+struct agreed {
+	uint32_t minor; /* 0: there was no INIT yet */
+	uint64_t flags; /* CF_INIT_*, both halves */
+};
+
+struct dir {
+	const struct options *options;
+	int proc_fd; /* /proc/self/fd, O_PATH */
+	uid_t uid; /* of this process */
+	gid_t gid;
+	bool privileged; /* it may act as any user */
+	bool all_ids; /* and every user exists */
+	uint64_t caps; /* capabilities, as bits, that a thread may use */
+	uint64_t timeout_sec; /* of names and attributes */
+	struct slots inodes;
+	struct slots handles;
+	struct inode_shard shards[INODE_SHARDS];
+	struct inode *root; /* held */
+	struct numbers numbers;
+	struct lock_table locks;
+	struct agreed agreed;
+	_Atomic bool told_descriptors; /* the log has said they ran out */
+};
+
+/* One request on its way through a handler. */
+struct op {
+	struct dir *dir;
+	struct call *call;
+	const struct cf_in_header *in;
+	struct inode *inode; /* of in->nodeid, held; NULL if not wanted */
+	const void *arg; /* the fixed part, as long as the table says */
+	const char *name; /* checked to be one component */
+	const char *name2;
+	const void *rest; /* behind the names, extensions not included */
+	size_t rest_len;
+	const void *ext; /* extension headers */
+	size_t ext_len;
+};
+
+/*
+ * Bytes of the reply behind its header, or -errno; or OP_WAITS: somebody else
+ * answers, or has answered, the call.
+ */
+#define OP_WAITS (-SSIZE_MAX)
+typedef ssize_t op_fn(struct op *op);
+
+/* inode.c */
+int inodes_init(struct dir *dir, int root_fd);
+void inodes_reset(struct dir *dir);
+void inodes_destroy(struct dir *dir);
+struct inode *inode_get(struct dir *dir, uint64_t nodeid);
+void inode_put(struct dir *dir, struct inode *inode);
+/*
+ * Looks NAME (NULL: PARENT itself) up for the client: one more lookup of it,
+ * *RET_INODE held, *RET_ST as it is now.
+ */
+int inode_lookup(struct dir *dir, struct inode *parent, const char *name,
+		 struct inode **ret_inode, struct stat *ret_st);
+/* The same of an O_PATH descriptor, which is taken over. */
+int inode_adopt(struct dir *dir, int fd, struct inode **ret_inode,
+		struct stat *ret_st);
+void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup);
+/* The directory that PARENT is in, never above the root; -ESTALE outside. */
+int inode_parent_fd(struct dir *dir, struct inode *inode, int *ret_fd);
+/* Another descriptor of the same file, opened with FLAGS. */
+int inode_reopen(struct dir *dir, const struct inode *inode, int flags);
+
+/* handle.c */
+int handles_init(struct dir *dir);
+void handles_destroy(struct dir *dir);
+/* Takes FD over on success. Holds INODE. */
+int handle_create(struct dir *dir, struct inode *inode, int fd, int flags,
+		  uint64_t *ret_fh);
+struct handle *handle_get(struct dir *dir, uint64_t fh);
+void handle_put(struct dir *dir, struct handle *handle);
+/* Makes FH unknown to the client; 0 or -EBADF. */
+int handle_close(struct dir *dir, uint64_t fh);
+void handles_reset(struct dir *dir);
+
+/* attr.c */
+void attr_fill(struct dir *dir, const struct stat *st, struct cf_attr *attr);
+/* The reply to LOOKUP and all that create a name. */
+void entry_fill(struct dir *dir, struct inode *parent, struct inode *inode,
+		const struct stat *st, struct cf_entry_out *out);
+/* Looks op->name in op->inode up and writes the reply; its length or -errno. */
+ssize_t entry_reply(struct op *op);
+
+/* thread.c: what the kernel keeps for each thread */
+/* Sets dir->uid and its like; at the start, once. */
+void cred_init(struct dir *dir);
+/* A working directory and umask of this thread's own, in /proc/self/fd. */
+int thread_enter_proc(struct dir *dir);
+int thread_umask(struct dir *dir, mode_t mask);
+/* Whether set-id bits survive what this thread does. */
+void thread_keep_setid(struct dir *dir, bool keep);
+/* The name of FD in /proc/self/fd. */
+struct fd_name {
+	char text[12];
+};
+struct fd_name fd_name(int fd);
+
+/* extension.c: what may follow the names of a request that creates */
+struct extensions {
+	bool has_group;
+	gid_t group;
+	const char *secctx_name; /* "security.selinux"; NULL: none */
+	const void *secctx;
+	size_t secctx_len;
+};
+int extensions_parse(const struct op *op, struct extensions *ret_ext);
+
+struct cred_scope {
+	bool switched, grouped;
+};
+/* Acts as the client's caller until cred_leave(). */
+int cred_enter(struct op *op, const struct extensions *ext,
+	       struct cred_scope *ret_scope);
+void cred_leave(struct op *op, const struct cred_scope *scope);
+/* The handlers, by file. */
+op_fn op_init, op_destroy, op_interrupt; /* dispatch.c */
+op_fn op_lookup, op_forget, op_batch_forget; /* lookup.c */
+op_fn op_getattr, op_setattr, op_statx, op_access, op_statfs; /* attr.c */
+op_fn op_readlink, op_mknod, op_mkdir, op_symlink, op_create, op_tmpfile;
+op_fn op_unlink, op_rmdir, op_rename, op_rename2, op_link; /* name.c */
+op_fn op_open, op_opendir, op_release, op_releasedir, op_flush; /* open.c */
+op_fn op_fsync, op_fsyncdir, op_syncfs;
+op_fn op_read, op_write, op_lseek, op_fallocate; /* io.c */
+op_fn op_copy_file_range, op_copy_file_range_64;
+op_fn op_readdir, op_readdirplus; /* readdir.c */
+op_fn op_getxattr, op_setxattr, op_listxattr, op_removexattr; /* xattr.c */
+op_fn op_ioctl; /* ioctl.c */
+op_fn op_getlk, op_setlk, op_setlkw; /* lock.c */
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "numbers.h"
+#include "hash.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* Numbers from here up are given out, downward from the highest. */
+#define FIRST_GIVEN 0xF0000000u
+#define LAST_GIVEN  0xFFFFFFFEu
+
+struct number {
+	uint64_t dev, ino;
+	uint32_t given; /* 0: empty */
+};
+
+int numbers_init(struct numbers *numbers, uint64_t home_dev)
+{
+	*numbers = (struct numbers){ .home_dev = home_dev };
+	return -pthread_mutex_init(&numbers->mutex, NULL);
+}
+
+void numbers_reset(struct numbers *numbers)
+{
+	pthread_mutex_lock(&numbers->mutex);
+	free(numbers->table);
+	numbers->table = NULL;
+	numbers->size = 0;
+	numbers->count = 0;
+	pthread_mutex_unlock(&numbers->mutex);
+}
+
+void numbers_destroy(struct numbers *numbers)
+{
+	free(numbers->table);
+	pthread_mutex_destroy(&numbers->mutex);
+}
+
+/* The cell of (DEV, INO), or the empty one where it belongs. */
+static struct number *find(struct number *table, size_t size, uint64_t dev,
+			   uint64_t ino)
+{
+	size_t i = (size_t)hash_pair(dev, ino) & (size - 1);
+
+	while (table[i].given && (table[i].dev != dev || table[i].ino != ino))
+		i = (i + 1) & (size - 1);
+	return &table[i];
+}
+
+static int grow(struct numbers *numbers)
+{
+	size_t size = numbers->size ? numbers->size * 2 : 1024;
+	struct number *table = calloc(size, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < numbers->size; i++) {
+		const struct number *old = &numbers->table[i];
+
+		if (old->given)
+			*find(table, size, old->dev, old->ino) = *old;
+	}
+	free(numbers->table);
+	numbers->table = table;
+	numbers->size = size;
+	return 0;
+}
+
+static uint32_t give(struct numbers *numbers, uint64_t dev, uint64_t ino)
+{
+	struct number *cell;
+
+	if (numbers->count * 2 >= numbers->size && grow(numbers) < 0 &&
+	    numbers->count + 1 >= numbers->size)
+		return 0;
+	cell = find(numbers->table, numbers->size, dev, ino);
+	if (!cell->given) {
+		if (numbers->count > LAST_GIVEN - FIRST_GIVEN)
+			return 0;
+		*cell = (struct number){
+			.dev = dev,
+			.ino = ino,
+			.given = LAST_GIVEN - (uint32_t)numbers->count,
+		};
+		numbers->count++;
+	}
+	return cell->given;
+}
+
+uint64_t number_of(struct numbers *numbers, uint64_t dev, uint64_t ino)
+{
+	uint32_t given;
+
+	if (dev == numbers->home_dev && ino < FIRST_GIVEN && ino)
+		return ino;
+	pthread_mutex_lock(&numbers->mutex);
+	given = give(numbers, dev, ino);
+	pthread_mutex_unlock(&numbers->mutex);
+	/* Out of memory or numbers: right for all but 32-bit programs. */
+	return given ? given : ino;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Opening and closing files, and making sure of what was written. */
+#include "open.h"
+#include "lock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/*
+ * O_APPEND is not among them: F_SETFL may change it, and every WRITE says
+ * whether it appends.
+ */
+int open_flags(const struct dir *dir, int flags)
+{
+	int kept = O_ACCMODE | O_TRUNC | O_NONBLOCK | O_DSYNC | O_SYNC;
+
+	if (dir->options->allow_direct_io)
+		kept |= O_DIRECT;
+	if (dir->options->preserve_noatime)
+		kept |= O_NOATIME;
+	flags &= kept;
+	/* The client reads the rest of a page that it writes a part of. */
+	if (dir->agreed.flags & CF_INIT_WRITEBACK_CACHE &&
+	    (flags & O_ACCMODE) == O_WRONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	return flags;
+}
+
+uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode)
+{
+	bool is_dir = inode->type == S_IFDIR;
+
+	switch (dir->options->cache) {
+	case CACHE_NEVER:
+		return is_dir ? 0 : CF_FOPEN_DIRECT_IO;
+	case CACHE_METADATA:
+		return is_dir ? CF_FOPEN_CACHE_DIR | CF_FOPEN_KEEP_CACHE :
+				CF_FOPEN_DIRECT_IO;
+	case CACHE_ALWAYS:
+		return is_dir ? CF_FOPEN_CACHE_DIR | CF_FOPEN_KEEP_CACHE :
+				CF_FOPEN_KEEP_CACHE;
+	default:
+		return 0;
+	}
+}
+
+int open_inode(struct dir *dir, struct inode *inode, int flags)
+{
+	int fd;
+
+	if (dir->options->readonly &&
+	    ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
+		return -EROFS;
+	fd = inode_reopen(dir, inode, flags);
+	if (fd == -EACCES && dir->agreed.flags & CF_INIT_WRITEBACK_CACHE &&
+	    (flags & O_ACCMODE) == O_RDWR)
+		fd = inode_reopen(dir, inode,
+				  (flags & ~O_ACCMODE) | O_WRONLY);
+	return fd;
+}
+
+static ssize_t open_reply(struct op *op, int fd, int flags)
+{
+	struct cf_open_out *out = call_out_arg(op->call);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	*out = (struct cf_open_out){
+		.open_flags = open_reply_flags(op->dir, op->inode),
+	};
+	ret = handle_create(op->dir, op->inode, fd, flags, &out->fh);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	return sizeof(*out);
+}
+
+ssize_t op_open(struct op *op)
+{
+	const struct cf_open_in *in = op->arg;
+	int flags = open_flags(op->dir, (int)in->flags);
+
+	if (op->inode->type == S_IFDIR && (flags & O_ACCMODE) != O_RDONLY)
+		return -EISDIR;
+	if (flags & O_TRUNC)
+		thread_keep_setid(op->dir,
+				  !(in->open_flags & CF_OPEN_KILL_SUIDGID));
+	return open_reply(op, open_inode(op->dir, op->inode, flags), flags);
+}
+
+ssize_t op_opendir(struct op *op)
+{
+	if (op->inode->type != S_IFDIR)
+		return -ENOTDIR;
+	return open_reply(op,
+			  inode_reopen(op->dir, op->inode,
+				       O_RDONLY | O_DIRECTORY),
+			  0);
+}
+
+/* As POSIX has it: the end of one of its files ends all locks of an owner. */
+static void drop_locks(struct op *op, uint64_t fh, uint64_t owner)
+{
+	struct handle *handle = handle_get(op->dir, fh);
+
+	if (!handle)
+		return;
+	lock_owner_gone(op->dir, handle->inode, owner);
+	handle_put(op->dir, handle);
+}
+
+ssize_t op_release(struct op *op)
+{
+	const struct cf_release_in *in = op->arg;
+
+	drop_locks(op, in->fh, in->lock_owner);
+	return handle_close(op->dir, in->fh);
+}
+
+ssize_t op_releasedir(struct op *op)
+{
+	const struct cf_release_in *in = op->arg;
+
+	return handle_close(op->dir, in->fh);
+}
+
+/* Some file systems tell of a failed write only at close(). */
+static int close_a_copy(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	return close(copy) < 0 && errno != EINTR ? -errno : 0;
+}
+
+ssize_t op_flush(struct op *op)
+{
+	const struct cf_flush_in *in = op->arg;
+	struct handle *handle = handle_get(op->dir, in->fh);
+	int ret = 0;
+
+	if (!handle)
+		return -EBADF;
+	lock_owner_gone(op->dir, handle->inode, in->lock_owner);
+	if (handle->writable)
+		ret = close_a_copy(handle->fd);
+	handle_put(op->dir, handle);
+	return ret;
+}
+
+ssize_t op_fsync(struct op *op)
+{
+	const struct cf_fsync_in *in = op->arg;
+	struct handle *handle = handle_get(op->dir, in->fh);
+	int ret;
+
+	if (!handle)
+		return -EBADF;
+	ret = in->fsync_flags & CF_FSYNC_FDATASYNC ? fdatasync(handle->fd) :
+						     fsync(handle->fd);
+	if (ret < 0)
+		ret = -errno;
+	handle_put(op->dir, handle);
+	return ret;
+}
+
+ssize_t op_fsyncdir(struct op *op)
+{
+	return op_fsync(op);
+}
+
+ssize_t op_syncfs(struct op *op)
+{
+	int fd = inode_reopen(op->dir, op->inode, O_RDONLY);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = syncfs(fd) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}

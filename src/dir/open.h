@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What opening a file and creating one have in common. */
+#ifndef DIR_OPEN_H
+#define DIR_OPEN_H
+
+#include "internal.h"
+
+/* Of a client's open flags those that may act here, in this mode of cache. */
+int open_flags(const struct dir *dir, int flags);
+
+/* FOPEN_* flags of the reply. */
+uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode);
+
+/* Opens with flags from open_flags(); a descriptor or -errno. */
+int open_inode(struct dir *dir, struct inode *inode, int flags);
+
+#endif

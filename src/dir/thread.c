@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the kernel keeps for each thread: user and group, umask, working
+ * directory, capabilities. The C library's setresuid() and its like change the
+ * whole process, hence the bare system calls.
+ */
+#include "internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifdef SYS_setgroups32
+#define SETGROUPS SYS_setgroups32
+#else
+#define SETGROUPS SYS_setgroups
+#endif
+
+/* What this thread is known to be; nothing at first. */
+static _Thread_local struct {
+	bool own_fs;
+	bool no_setid; /* CAP_FSETID is put aside */
+	mode_t umask;
+	const struct dir *in_proc;
+} thread;
+
+static int own_fs(void)
+{
+	if (thread.own_fs)
+		return 0;
+	if (unshare(CLONE_FS) < 0)
+		return -errno;
+	thread.own_fs = true;
+	thread.umask = umask(0);
+	umask(thread.umask);
+	return 0;
+}
+
+int thread_enter_proc(struct dir *dir)
+{
+	int ret;
+
+	if (thread.in_proc == dir)
+		return 0;
+	ret = own_fs();
+	if (ret < 0)
+		return ret;
+	if (fchdir(dir->proc_fd) < 0)
+		return -errno;
+	thread.in_proc = dir;
+	return 0;
+}
+
+int thread_umask(struct dir *dir, mode_t mask)
+{
+	int ret = own_fs();
+
+	(void)dir;
+	if (ret < 0)
+		return ret;
+	mask &= 0777;
+	if (thread.umask != mask) {
+		umask(mask);
+		thread.umask = mask;
+	}
+	return 0;
+}
+
+struct fd_name fd_name(int fd)
+{
+	struct fd_name name;
+	char digits[12];
+	size_t n = 0, i = 0;
+
+	do {
+		digits[n++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0);
+	while (n)
+		name.text[i++] = digits[--n];
+	name.text[i] = '\0';
+	return name;
+}
+
+/* The effective capabilities of this thread; the permitted ones stay. */
+static int set_effective(const struct dir *dir, uint64_t caps)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	for (int i = 0; i < 2; i++)
+		data[i] = (struct __user_cap_data_struct){
+			.permitted = (uint32_t)(dir->caps >> (32 * i)),
+			.effective = (uint32_t)(caps >> (32 * i)),
+		};
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+#define CAP_BIT(cap) ((uint64_t)1 << (cap))
+
+void thread_keep_setid(struct dir *dir, bool keep)
+{
+	uint64_t caps = dir->caps;
+
+	if (thread.no_setid == !keep || !(dir->caps & CAP_BIT(CAP_FSETID)))
+		return;
+	if (!keep)
+		caps &= ~CAP_BIT(CAP_FSETID);
+	if (set_effective(dir, caps) == 0)
+		thread.no_setid = !keep;
+}
+
+/*
+ * The client's kernel has checked that the caller may write to the directory,
+ * knowing all its groups, of which the request tells one at most: that check
+ * is not made again. Put aside is what setfsuid() gives back: CAP_FSETID above
+ * all, so that a set-group-ID bit goes where it would on a local file system.
+ */
+#define ASIDE \
+	(CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_FOWNER))
+
+/* These two calls do not tell an error; it cannot be where all ids exist. */
+static int become(const struct dir *dir, uid_t uid, gid_t gid)
+{
+	if (gid != dir->gid) {
+		setfsgid(gid);
+		if ((!dir->all_ids || gid == (gid_t)-1) &&
+		    (gid_t)setfsgid((gid_t)-1) != gid)
+			return -EPERM;
+	}
+	if (uid != dir->uid) {
+		setfsuid(uid);
+		if ((!dir->all_ids || uid == (uid_t)-1) &&
+		    (uid_t)setfsuid((uid_t)-1) != uid)
+			return -EPERM;
+	}
+	return 0;
+}
+
+static int cred_switch(struct op *op, const struct extensions *ext,
+		       struct cred_scope *scope)
+{
+	struct dir *dir = op->dir;
+	uid_t uid = op->in->uid;
+	int ret;
+
+	if (ext->has_group && dir->privileged) {
+		if (syscall(SETGROUPS, (size_t)1, &ext->group) < 0)
+			return -errno;
+		scope->grouped = true;
+	}
+	scope->switched = true;
+	ret = become(dir, uid, op->in->gid);
+	if (ret == 0 && dir->privileged && uid != dir->uid)
+		ret = set_effective(dir, dir->caps & ~ASIDE);
+	if (ret < 0)
+		cred_leave(op, scope);
+	return ret;
+}
+
+int cred_enter(struct op *op, const struct extensions *ext,
+	       struct cred_scope *ret_scope)
+{
+	struct dir *dir = op->dir;
+
+	*ret_scope = (struct cred_scope){ 0 };
+	if (op->in->uid == dir->uid && op->in->gid == dir->gid)
+		return 0;
+	/* An ordinary user plays the client's root as well as it can. */
+	if (!dir->privileged && op->in->uid == 0)
+		return 0;
+	return cred_switch(op, ext, ret_scope);
+}
+
+void cred_leave(struct op *op, const struct cred_scope *scope)
+{
+	int error = errno;
+
+	if (scope->switched) {
+		/* This user's capabilities come back with its number. */
+		if (op->in->gid != op->dir->gid)
+			setfsgid(op->dir->gid);
+		if (op->in->uid != op->dir->uid) {
+			setfsuid(op->dir->uid);
+			thread.no_setid = false;
+		}
+	}
+	if (scope->grouped)
+		syscall(SETGROUPS, (size_t)0, NULL);
+	errno = error;
+}
+
+/* Whether every user and group there may be exists here, too. */
+static bool has_all_ids(const struct dir *dir, const char *map)
+{
+	int fd = openat(dir->proc_fd, map, O_RDONLY | O_CLOEXEC);
+	unsigned int inside, outside, count;
+	char text[64];
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len <= 0)
+		return false;
+	text[len] = '\0';
+	return sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 &&
+	       inside == 0 && count == UINT32_MAX;
+}
+
+void cred_init(struct dir *dir)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = { 0 };
+	const uint64_t needed = CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID);
+
+	dir->uid = geteuid();
+	dir->gid = getegid();
+	if (syscall(SYS_capget, &header, data) == 0)
+		dir->caps = data[0].permitted |
+			    (uint64_t)data[1].permitted << 32;
+	dir->privileged = dir->uid == 0 && (dir->caps & needed) == needed;
+	dir->all_ids = dir->privileged && has_all_ids(dir, "../uid_map") &&
+		       has_all_ids(dir, "../gid_map");
+}

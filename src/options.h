@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the command line says, checked. Ports read it; only options.c writes. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <crossfuse/session.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sandbox_mode {
+	SANDBOX_NAMESPACE,
+	SANDBOX_CHROOT,
+	SANDBOX_NONE
+};
+
+enum seccomp_mode {
+	SECCOMP_NONE,
+	SECCOMP_KILL,
+	SECCOMP_LOG,
+	SECCOMP_TRAP
+};
+
+enum cache_mode {
+	CACHE_AUTO,
+	CACHE_ALWAYS,
+	CACHE_METADATA,
+	CACHE_NEVER
+};
+
+struct options {
+	const char *client; /* "virtio:/run/share.sock"; never NULL */
+	const char *server; /* "dir:/srv/share"; never NULL */
+
+	/* The client port. */
+	int listen_fd; /* --fd: a listening or connected socket; -1: none */
+	const char *socket_group; /* --socket-group; NULL: unchanged */
+	const char *tag; /* --tag: virtio-fs tag, 1 to 36 bytes; NULL: none */
+	uint64_t thread_pool_size; /* threads that may wait at once */
+
+	/* Architectures. */
+	const struct crossfuse_abi *client_abi; /* --client-abi; NULL: detect */
+	enum crossfuse_policy policy;		/* --legacy */
+	bool no_detect;				/* --no-detect */
+
+	/* The directory. */
+	enum sandbox_mode sandbox;
+	enum seccomp_mode seccomp;
+	enum cache_mode cache;
+	bool readonly;
+	bool xattr;
+	bool posix_acl;
+	bool writeback;
+	bool allow_direct_io;
+	bool allow_mmap;
+	bool no_readdirplus;
+	bool killpriv_v2;
+	bool preserve_noatime;
+	bool security_label;
+	bool announce_submounts;
+	uint64_t rlimit_nofile; /* 0: as many as the system allows */
+	const char *modcaps;	/* --modcaps; NULL: none */
+
+	int log_level; /* enum log_level */
+	bool syslog;
+};
+
+/*
+ * Reads the command line into OPTIONS, whose strings then point into ARGV or
+ * last until the program ends. 0; 1 if it asked only for text, which has been
+ * printed; -EINVAL, logged in one line, for what is wrong.
+ */
+int options_parse(struct options *options, int argc, char **argv);
+
+#endif

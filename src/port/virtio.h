@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio client port's own parts: calls made of descriptor chains, queues,
+ * and the threads that serve them.
+ *
+ * A queue is served by one thread, its leader, which takes a request, submits
+ * it and goes on when it is done. A leader whose request waits for something
+ * is replaced by another thread, and leaves when its request is done.
+ *
+ * Locks, in this order: a queue's, the pool's.
+ */
+#ifndef VIRTIO_H
+#define VIRTIO_H
+
+#include "../relay.h"
+#include "../vhost/device.h"
+#include "port.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* The high-priority queue and request queues. */
+#define VIRTIO_QUEUES 65
+
+struct queue;
+struct worker;
+struct virtio_port;
+
+/*
+ * The memory that a queue works on. Its calls hold it; the count is under the
+ * queue's lock, so that queues do not fight over a counter.
+ */
+struct view {
+	struct memory *memory;
+	unsigned int holders;
+};
+
+/* virtio_call.c: one request as a descriptor chain. */
+struct virtio_call {
+	struct call call;
+	struct queue *queue;
+	struct virtio_call *next; /* in the queue's list of free ones */
+	struct view *view;
+	struct chain chain;
+	/* Where the reply's header goes: a byte each at worst. */
+	struct iovec reply_head[sizeof(struct cf_out_header)];
+	unsigned int reply_head_count;
+	size_t head_space; /* bytes at call.head */
+	uint32_t used_len; /* bytes that were written, once complete */
+};
+
+struct virtio_call *virtio_call_new(struct queue *queue);
+void virtio_call_free(struct virtio_call *vcall);
+
+/* Gives up memory that only an unusual request needs. */
+void virtio_call_shrink(struct virtio_call *vcall);
+
+/*
+ * Makes a request of the chain: copies what must not change under the server's
+ * hands. NULL, or what is wrong with it.
+ */
+const char *virtio_call_prepare(struct virtio_call *vcall, struct relay *relay);
+
+/* virtio_queue.c */
+struct queue {
+	struct virtio_port *port;
+	unsigned int index;
+	pthread_mutex_t lock;
+	pthread_cond_t idle; /* no leader, or no call, any more */
+	struct virtqueue vq;
+	struct virtqueue_place place;
+	struct view *view;
+	bool mapped; /* the ring is there in the view's memory */
+	bool broken; /* the guest broke the rules: left alone until reset */
+	bool halt;   /* the leader is to leave */
+	struct worker *leader;
+	unsigned int under_way; /* calls taken and not given back */
+	struct virtio_call *free_calls;
+	size_t unsignalled; /* bytes given back since the last interrupt */
+	unsigned int unsignalled_calls;
+	int call_fd;
+	bool call_blocks; /* a write to CALL_FD may block */
+	int err_fd;
+	int wait_fd; /* epoll: the guest's kicks, and WAKE_FD */
+	int wake_fd;
+	bool polled; /* there is no kick descriptor: look from time to time */
+	unsigned int spin_ns;  /* how long to look for more before sleeping */
+	atomic_bool attention; /* do not spin: something is to be done */
+	/* Odd while the leader has a request; the watchdog looks at it. */
+	atomic_uint sequence;
+	unsigned int watched; /* SEQUENCE when the watchdog last looked */
+};
+
+int queue_init(struct queue *queue, struct virtio_port *port,
+	       unsigned int index);
+void queue_destroy(struct queue *queue);
+
+/* Serves the ring in RING from now on. */
+int queue_start(struct queue *queue, const struct vhost_ring *ring,
+		struct memory *memory, bool event_idx);
+
+/* Stops it; the ring's next entry. Calls that wait are cancelled. */
+uint16_t queue_stop(struct queue *queue);
+
+/* The memory is another one. */
+void queue_set_memory(struct queue *queue, struct memory *memory);
+void queue_set_call(struct queue *queue, int fd);
+void queue_set_err(struct queue *queue, int fd);
+
+/* Serves QUEUE while WORKER is its leader. */
+void queue_lead(struct queue *queue, struct worker *worker);
+
+/* Gives back a call that is complete, from any thread. */
+void queue_complete(struct queue *queue, struct virtio_call *vcall);
+
+/* The thread that submitted VCALL is about to wait. */
+void queue_may_block(struct queue *queue, struct virtio_call *vcall);
+
+/*
+ * Replaces a leader that has been in one request since the last look. Whether
+ * there was any request since then.
+ */
+bool queue_watch(struct queue *queue);
+
+/* With the queue's lock held: whether its ring may be touched. */
+bool queue_usable(const struct queue *queue);
+void queue_view_drop(struct view *view);
+
+/*
+ * virtio_wait.c. With the queue's lock held, which is given up meanwhile:
+ * waits until there may be something to take or to do.
+ */
+void queue_wait(struct queue *queue);
+
+/* virtio_pool.c: the threads. */
+struct worker {
+	struct pool *pool;
+	struct queue *queue;	     /* to lead; NULL: nothing to do */
+	struct virtio_call *current; /* being submitted by this thread */
+	bool completed;		     /* CURRENT was completed by this thread */
+	bool counted; /* replaced: it counts against the pool's limit */
+	pthread_cond_t wake;
+	struct worker *next; /* in the pool's list of spare ones */
+};
+
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t gone; /* a thread has ended */
+	struct worker *spare;
+	unsigned int spare_count;
+	unsigned int threads;
+	unsigned int waiting; /* counted workers */
+	unsigned int limit;   /* of those */
+	bool closing;
+	bool warned;
+	struct queue *queues;
+	unsigned int queue_count;
+	/* The watchdog. */
+	pthread_t watchdog;
+	pthread_cond_t tick;
+	atomic_bool asleep; /* it must be woken for a new request */
+};
+
+/* The calling thread if it is of a pool. */
+extern _Thread_local struct worker *pool_self;
+
+int pool_init(struct pool *pool, unsigned int limit, struct queue *queues,
+	      unsigned int queue_count);
+
+/* A thread starts to lead QUEUE; NULL if there can be none. */
+struct worker *pool_lead(struct pool *pool, struct queue *queue);
+
+/*
+ * As above, in the place of WORKER, whose request waits. LOCK says that it
+ * waits for another request (a file lock): that must always be possible, so it
+ * does not count against the limit.
+ */
+struct worker *pool_replace(struct pool *pool, struct queue *queue,
+			    struct worker *worker, bool lock);
+
+void pool_wake_watchdog(struct pool *pool);
+
+/* To be called when a request begins; wakes the watchdog if it sleeps. */
+static inline void pool_request_begins(struct pool *pool)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&pool->asleep, memory_order_relaxed))
+		pool_wake_watchdog(pool);
+}
+
+/* No queue has a leader any more: ends all threads. */
+void pool_destroy(struct pool *pool);
+
+/* virtio_socket.c: where the front end connects. */
+struct virtio_socket {
+	int fd;	 /* connected */
+	int dir; /* where the socket's name is; -1: it is not ours */
+	char *name;
+	ino_t inode;
+	char *machine; /* what the monitor emulates; NULL: not known */
+};
+
+struct options;
+
+int virtio_socket_open(struct virtio_socket *sock, const char *path,
+		       const struct options *options);
+void virtio_socket_close(struct virtio_socket *sock);
+
+/* virtio.c */
+struct virtio_port {
+	struct client_port port;
+	struct virtio_socket socket;
+	struct vhost_device device;
+	struct virtio_fs_config config;
+	struct relay *relay;
+	struct pool pool;
+	struct queue queues[VIRTIO_QUEUES];
+	unsigned int pool_limit;
+	int stop_fd;
+};
+
+#endif

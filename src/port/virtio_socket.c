@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "../log.h"
+#include "../options.h"
+#include "../systemd.h"
+#include "virtio.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define MONITOR_PREFIX "qemu-system-"
+
+/* Where the socket is to be made. */
+struct place {
+	const char *path;
+	struct sockaddr_un address;
+	int dir;    /* its directory */
+	char *name; /* its name there */
+};
+
+static int check_path(struct place *place)
+{
+	size_t len = strlen(place->path);
+
+	place->address.sun_family = AF_UNIX;
+	if (len >= sizeof(place->address.sun_path)) {
+		log_error("%s: a socket's path has at most %zu bytes: choose "
+			  "a shorter one",
+			  place->path, sizeof(place->address.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	memcpy(place->address.sun_path, place->path, len + 1);
+	return 0;
+}
+
+static int open_dir(struct place *place)
+{
+	char copy[sizeof(place->address.sun_path)];
+	const char *dir;
+
+	strcpy(copy, place->path);
+	place->name = strdup(basename(copy));
+	if (!place->name)
+		return -ENOMEM;
+	strcpy(copy, place->path);
+	dir = dirname(copy);
+	place->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (place->dir < 0 && errno == EACCES)
+		place->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (place->dir < 0) {
+		int error = -errno;
+
+		log_error("%s: %m: the socket's directory must exist", dir);
+		return error;
+	}
+	return 0;
+}
+
+/*
+ * Two programs that find the same stale socket must not remove each other's:
+ * the directory is locked meanwhile, if it can be, and not for long.
+ */
+static void lock_dir(const struct place *place)
+{
+	for (int i = 0; i < 20; i++) {
+		if (flock(place->dir, LOCK_EX | LOCK_NB) == 0 ||
+		    errno != EWOULDBLOCK)
+			return;
+		usleep(50000);
+	}
+}
+
+/* Removes what a program left that is gone; an error if there is another. */
+static int clear_path(const struct place *place)
+{
+	struct stat st;
+	int fd, r;
+
+	if (fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		r = -errno;
+		log_error("%s: %m", place->path);
+		return r;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		log_error("%s: exists and is not a socket: remove it or "
+			  "choose another path",
+			  place->path);
+		return -EEXIST;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = connect(fd, (const struct sockaddr *)&place->address,
+		    sizeof(place->address)) < 0
+		    ? errno
+		    : 0;
+	close(fd);
+	if (r == ENOENT)
+		return 0;
+	if (r != ECONNREFUSED) {
+		log_error("%s: the socket is taken: stop the program that "
+			  "listens there or choose another path",
+			  place->path);
+		return -EADDRINUSE;
+	}
+	if (unlinkat(place->dir, place->name, 0) < 0 && errno != ENOENT) {
+		r = -errno;
+		log_error("%s: cannot remove the old socket: %m", place->path);
+		return r;
+	}
+	return 0;
+}
+
+/* Only the owner may connect, or a group if the administrator says so. */
+static int set_group(const struct place *place, const char *group)
+{
+	struct group *entry;
+	int r;
+
+	if (!group)
+		return 0;
+	errno = 0;
+	entry = getgrnam(group);
+	if (!entry) {
+		log_error("--socket-group=%s: there is no such group", group);
+		return -ENOENT;
+	}
+	if (fchownat(place->dir, place->name, (uid_t)-1, entry->gr_gid,
+		     AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchmodat(place->dir, place->name, 0660, 0) < 0) {
+		r = -errno;
+		log_error("%s: cannot be given to group %s: %m", place->path,
+			  group);
+		return r;
+	}
+	return 0;
+}
+
+static int bind_and_listen(const struct place *place,
+			   const struct options *options)
+{
+	mode_t old_mask;
+	int fd, r;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		r = -errno;
+		log_error("cannot make a socket: %m");
+		return r;
+	}
+	old_mask = umask(0177);
+	r = bind(fd, (const struct sockaddr *)&place->address,
+		 sizeof(place->address)) < 0
+		    ? -errno
+		    : 0;
+	umask(old_mask);
+	if (r < 0) {
+		log_error("%s: cannot make the socket: %s", place->path,
+			  strerror(-r));
+		goto fail;
+	}
+	r = set_group(place, options->socket_group);
+	if (r < 0)
+		goto remove;
+	if (listen(fd, 1) < 0) {
+		r = -errno;
+		log_error("%s: cannot listen: %m", place->path);
+		goto remove;
+	}
+	return fd;
+remove:
+	unlinkat(place->dir, place->name, 0);
+fail:
+	close(fd);
+	return r;
+}
+
+/* A socket that listens at PATH; notes in SOCK what to remove in the end. */
+static int listen_at(struct virtio_socket *sock, const char *path,
+		     const struct options *options)
+{
+	struct place place = { .path = path, .dir = -1 };
+	struct stat st;
+	int r;
+
+	r = check_path(&place);
+	if (r == 0)
+		r = open_dir(&place);
+	if (r < 0)
+		goto fail;
+	lock_dir(&place);
+	r = clear_path(&place);
+	if (r == 0)
+		r = bind_and_listen(&place, options);
+	flock(place.dir, LOCK_UN);
+	if (r < 0)
+		goto fail;
+	if (fstatat(place.dir, place.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		sock->inode = st.st_ino;
+	sock->dir = place.dir;
+	sock->name = place.name;
+	return r;
+fail:
+	if (place.dir >= 0)
+		close(place.dir);
+	free(place.name);
+	return r;
+}
+
+static int socket_option(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1
+								    : value;
+}
+
+/* --fd: *RET_LISTENS says whether a connection must be accepted yet. */
+static int check_inherited(int fd, bool *ret_listens)
+{
+	struct sockaddr_un peer;
+	socklen_t len = sizeof(peer);
+
+	if (socket_option(fd, SO_DOMAIN) != AF_UNIX ||
+	    socket_option(fd, SO_TYPE) != SOCK_STREAM) {
+		log_error("file descriptor %d is not a Unix stream socket: "
+			  "pass one that listens or is connected",
+			  fd);
+		return -ENOTSOCK;
+	}
+	*ret_listens = socket_option(fd, SO_ACCEPTCONN) == 1;
+	if (!*ret_listens &&
+	    getpeername(fd, (struct sockaddr *)&peer, &len) < 0) {
+		log_error("file descriptor %d neither listens nor is "
+			  "connected",
+			  fd);
+		return -ENOTCONN;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+/*
+ * Waits for a front end that says something: a connection that is closed
+ * without a word was only somebody who asks whether the socket is taken.
+ */
+static int accept_front_end(int listener)
+{
+	for (;;) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		char byte;
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && errno == EAGAIN) {
+			struct pollfd ready = { .fd = listener,
+						.events = POLLIN };
+
+			poll(&ready, 1, -1);
+			continue;
+		}
+		if (fd < 0) {
+			int error = -errno;
+
+			log_error("cannot accept a connection: %m");
+			return error;
+		}
+		if (recv(fd, &byte, 1, MSG_PEEK) == 1)
+			return fd;
+		close(fd);
+	}
+}
+
+/* What the program of process PID emulates; NULL if that is not known. */
+static char *machine_of(const struct ucred *peer)
+{
+	char link[64], program[PATH_MAX];
+	const size_t prefix = strlen(MONITOR_PREFIX);
+	struct stat st;
+	ssize_t n;
+	char *name;
+
+	if (peer->pid <= 0)
+		return NULL;
+	snprintf(link, sizeof(link), "/proc/%ld", (long)peer->pid);
+	/* The process may be another one by now; its owner tells. */
+	if (stat(link, &st) < 0 || (st.st_uid != peer->uid && st.st_uid != 0))
+		return NULL;
+	snprintf(link, sizeof(link), "/proc/%ld/exe", (long)peer->pid);
+	n = readlink(link, program, sizeof(program) - 1);
+	if (n < 0)
+		return NULL;
+	program[n] = '\0';
+	name = strrchr(program, '/');
+	if (!name || strncmp(name + 1, MONITOR_PREFIX, prefix) != 0)
+		return NULL;
+	name += 1 + prefix;
+	/* " (deleted)" after an upgrade */
+	name[strcspn(name, " ")] = '\0';
+	return *name ? strdup(name) : NULL;
+}
+
+static char *peer_machine(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return NULL;
+	return machine_of(&peer);
+}
+
+int virtio_socket_open(struct virtio_socket *sock, const char *path,
+		       const struct options *options)
+{
+	int fd = options->listen_fd;
+	bool listens = true;
+	int r;
+
+	*sock = (struct virtio_socket){ .fd = -1, .dir = -1 };
+	if (fd < 0) {
+		fd = listen_at(sock, path, options);
+		if (fd < 0)
+			return fd;
+		log_info("waiting for the monitor to connect to %s", path);
+	} else {
+		r = check_inherited(fd, &listens);
+		if (r < 0)
+			return r;
+	}
+	systemd_notify("READY=1");
+	sock->fd = fd;
+	if (listens) {
+		sock->fd = accept_front_end(fd);
+		close(fd);
+	}
+	if (sock->fd < 0) {
+		r = sock->fd;
+		virtio_socket_close(sock);
+		return r;
+	}
+	sock->machine = peer_machine(sock->fd);
+	return 0;
+}
+
+void virtio_socket_close(struct virtio_socket *sock)
+{
+	struct stat st;
+
+	if (sock->dir >= 0) {
+		/* Another program may have its own there by now. */
+		if (fstatat(sock->dir, sock->name, &st, AT_SYMLINK_NOFOLLOW) ==
+			    0 &&
+		    S_ISSOCK(st.st_mode) && st.st_ino == sock->inode)
+			unlinkat(sock->dir, sock->name, 0);
+		close(sock->dir);
+	}
+	free(sock->name);
+	free(sock->machine);
+	*sock = (struct virtio_socket){ .fd = -1, .dir = -1 };
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * How a queue's leader waits for the next request: it looks on for a short
+ * time, for two wake-ups cost far more than most requests, then it sleeps.
+ */
+#include "virtio.h"
+#include <sched.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+/*
+ * A sleep that was shorter than the maximum would have been better spent
+ * looking, so the time is raised; looking in vain halves it, to nothing. A
+ * guest that is idle, or sends a request now and then, costs nothing.
+ */
+#define SPIN_MAX_NS   50000U
+#define SPIN_FIRST_NS 10000U
+#define SPIN_LEAST_NS 2000U
+
+/* Looks between two glances at the clock. */
+#define SPIN_LOOKS 64
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+	__asm__ __volatile__("yield" ::: "memory");
+#else
+	__asm__ __volatile__("" ::: "memory");
+#endif
+}
+
+/* Looks at the ring, without the lock. Whether something came in. */
+static bool look_on(struct queue *queue, const struct virtqueue *vq)
+{
+	uint64_t until = now_ns() + queue->spin_ns;
+
+	do {
+		for (unsigned int i = 0; i < SPIN_LOOKS; i++) {
+			if (virtqueue_pending(vq))
+				return true;
+			relax();
+		}
+		if (atomic_load_explicit(&queue->attention,
+					 memory_order_relaxed))
+			return false;
+		/* Whoever sends the next request may need this very core. */
+		sched_yield();
+	} while (now_ns() < until);
+	return false;
+}
+
+/* With the lock held, as below. Whether there is something to take. */
+static bool spin(struct queue *queue)
+{
+	struct view *view = queue->view;
+	struct virtqueue vq = queue->vq;
+	bool found;
+
+	if (!queue->spin_ns)
+		return false;
+	/* The ring's memory stays while it is being looked at. */
+	view->holders++;
+	pthread_mutex_unlock(&queue->lock);
+	found = look_on(queue, &vq);
+	pthread_mutex_lock(&queue->lock);
+	queue_view_drop(view);
+	if (!found) {
+		queue->spin_ns /= 2;
+		if (queue->spin_ns < SPIN_LEAST_NS)
+			queue->spin_ns = 0;
+	}
+	return found;
+}
+
+static void sleep_until_kick(struct queue *queue)
+{
+	struct epoll_event event;
+	uint64_t begin, slept;
+
+	pthread_mutex_unlock(&queue->lock);
+	begin = now_ns();
+	epoll_wait(queue->wait_fd, &event, 1, queue->polled ? 1 : -1);
+	slept = now_ns() - begin;
+	pthread_mutex_lock(&queue->lock);
+	if (slept >= SPIN_MAX_NS)
+		return;
+	if (!queue->spin_ns)
+		queue->spin_ns = SPIN_FIRST_NS;
+	else if (queue->spin_ns < SPIN_MAX_NS)
+		queue->spin_ns *= 2;
+}
+
+void queue_wait(struct queue *queue)
+{
+	if (!queue_usable(queue)) {
+		sleep_until_kick(queue);
+		return;
+	}
+	if (spin(queue) || queue->halt || !queue_usable(queue))
+		return;
+	if (!virtqueue_notify_on(&queue->vq))
+		sleep_until_kick(queue);
+	if (queue_usable(queue))
+		virtqueue_notify_off(&queue->vq);
+}

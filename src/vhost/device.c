@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "device.h"
+#include "../log.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A message with the descriptors that came along; what is taken becomes -1. */
+struct request {
+	struct vhost_message message;
+	int fds[VHOST_MAX_FDS];
+	unsigned int fd_count;
+};
+
+/* What a handler returns when it has filled in a reply of its own. */
+#define REPLY 1
+
+int vhost_device_init(struct vhost_device *device,
+		      const struct vhost_device_ops *ops, int fd,
+		      unsigned int queue_max)
+{
+	memset(device, 0, sizeof(*device));
+	device->memory = memory_new();
+	if (!device->memory)
+		return -ENOMEM;
+	device->ops = ops;
+	device->channel.fd = fd;
+	device->offered = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC |
+			  VIRTIO_F_EVENT_IDX | VHOST_F_PROTOCOL_FEATURES;
+	device->offered_protocol =
+		VHOST_PF_MQ | VHOST_PF_REPLY_ACK | VHOST_PF_BACKEND_REQ |
+		VHOST_PF_BACKEND_SEND_FD | VHOST_PF_RESET_DEVICE |
+		VHOST_PF_CONFIGURE_MEM_SLOTS;
+	device->backend_fd = -1;
+	device->queue_max = queue_max < VHOST_QUEUES_MAX ? queue_max
+							 : VHOST_QUEUES_MAX;
+	for (unsigned int i = 0; i < VHOST_QUEUES_MAX; i++)
+		device->rings[i].kick = -1;
+	return 0;
+}
+
+void vhost_device_offer_config(struct vhost_device *device, const void *config,
+			       size_t len)
+{
+	device->config = config;
+	device->config_len = len;
+	device->offered_protocol |= VHOST_PF_CONFIG;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void drop_kick(struct vhost_ring *ring)
+{
+	close_fd(&ring->kick);
+	ring->has_kick = false;
+}
+
+/* Stops a ring if it runs; it can be started again where it stopped. */
+static void pause_ring(struct vhost_device *device, unsigned int index)
+{
+	struct vhost_ring *ring = &device->rings[index];
+
+	if (!ring->started)
+		return;
+	ring->base = device->ops->stop(device, index);
+	ring->started = false;
+}
+
+/* Starts a ring if all that it takes is known. */
+static int start_ring(struct vhost_device *device, unsigned int index)
+{
+	struct vhost_ring *ring = &device->rings[index];
+	int r;
+
+	if (ring->started || !ring->has_kick || !ring->has_place ||
+	    !ring->place.num)
+		return 0;
+	/* Without protocol features a ring needs not be enabled. */
+	if (!ring->enabled && (device->features & VHOST_F_PROTOCOL_FEATURES))
+		return 0;
+	if (!(device->features & VIRTIO_F_VERSION_1)) {
+		log_error("the guest's driver is older than virtio 1.0, which "
+			  "it must not be for a file system");
+		return -EPROTO;
+	}
+	r = device->ops->start(device, index);
+	if (r < 0)
+		return r;
+	ring->started = true;
+	ring->stopped = false;
+	return 0;
+}
+
+void vhost_device_stop(struct vhost_device *device)
+{
+	for (unsigned int i = 0; i < device->queue_max; i++)
+		pause_ring(device, i);
+}
+
+/* Back to what the device was before any driver spoke to it. */
+static void reset_device(struct vhost_device *device)
+{
+	vhost_device_stop(device);
+	for (unsigned int i = 0; i < device->queue_max; i++) {
+		struct vhost_ring *ring = &device->rings[i];
+
+		drop_kick(ring);
+		*ring = (struct vhost_ring){ .kick = -1 };
+		device->ops->set_call(device, i, -1);
+		device->ops->set_err(device, i, -1);
+	}
+	device->ops->reset(device);
+}
+
+static void set_memory(struct vhost_device *device, struct memory *memory)
+{
+	struct memory *old = device->memory;
+
+	device->memory = memory;
+	device->ops->memory_changed(device);
+	memory_drop(old);
+}
+
+static int reply_u64(struct request *rq, uint64_t value)
+{
+	rq->message.header.size = sizeof(uint64_t);
+	rq->message.payload.u64 = value;
+	return REPLY;
+}
+
+static int take_fd(struct request *rq)
+{
+	int fd = rq->fd_count ? rq->fds[0] : -1;
+
+	if (rq->fd_count)
+		rq->fds[0] = -1;
+	return fd;
+}
+
+/* Handlers: 0, REPLY, or -errno after a log line. */
+
+static int get_features(struct vhost_device *device, struct request *rq)
+{
+	return reply_u64(rq, device->offered);
+}
+
+static int set_features(struct vhost_device *device, struct request *rq)
+{
+	uint64_t features = rq->message.payload.u64;
+
+	if (features & ~device->offered) {
+		log_error("the front end wants features that were not "
+			  "offered: %#llx",
+			  (unsigned long long)(features & ~device->offered));
+		return -EINVAL;
+	}
+	device->features = features;
+	return 0;
+}
+
+static int get_protocol_features(struct vhost_device *device,
+				 struct request *rq)
+{
+	return reply_u64(rq, device->offered_protocol);
+}
+
+static int set_protocol_features(struct vhost_device *device,
+				 struct request *rq)
+{
+	uint64_t features = rq->message.payload.u64;
+
+	if (features & ~device->offered_protocol) {
+		log_error("the front end wants protocol features that were "
+			  "not offered: %#llx",
+			  (unsigned long long)(features &
+					       ~device->offered_protocol));
+		return -EINVAL;
+	}
+	device->protocol = features;
+	return 0;
+}
+
+static int get_queue_num(struct vhost_device *device, struct request *rq)
+{
+	return reply_u64(rq, device->queue_max);
+}
+
+static int set_owner(struct vhost_device *device, struct request *rq)
+{
+	(void)device;
+	(void)rq;
+	return 0;
+}
+
+static int reset(struct vhost_device *device, struct request *rq)
+{
+	(void)rq;
+	log_debug("the device is reset");
+	reset_device(device);
+	return 0;
+}
+
+/* One region more in *MEMORY. */
+static int add_region(struct memory **memory, const struct vhost_region *region,
+		      int fd)
+{
+	struct memory *new;
+	const char *why = "it came without a descriptor";
+	int r = -EINVAL;
+
+	if (fd >= 0)
+		r = memory_add(*memory, region, fd, &new, &why);
+	if (r < 0) {
+		log_error("memory region at guest address %#llx, %#llx bytes: "
+			  "%s: %s",
+			  (unsigned long long)region->guest_addr,
+			  (unsigned long long)region->size, why, strerror(-r));
+		return r;
+	}
+	memory_drop(*memory);
+	*memory = new;
+	return 0;
+}
+
+static int set_mem_table(struct vhost_device *device, struct request *rq)
+{
+	const struct vhost_memory *table = &rq->message.payload.memory;
+	struct memory *memory;
+	int r = 0;
+
+	if (table->count > VHOST_MAX_FDS || table->count != rq->fd_count ||
+	    rq->message.header.size <
+		    offsetof(struct vhost_memory, regions) +
+			    table->count * sizeof(*table->regions)) {
+		log_error("a memory table of %u regions with %u descriptors",
+			  table->count, rq->fd_count);
+		return -EINVAL;
+	}
+	memory = memory_new();
+	if (!memory)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < table->count && r == 0; i++)
+		r = add_region(&memory, &table->regions[i], rq->fds[i]);
+	if (r < 0) {
+		memory_drop(memory);
+		return r;
+	}
+	set_memory(device, memory);
+	return 0;
+}
+
+static int get_max_mem_slots(struct vhost_device *device, struct request *rq)
+{
+	(void)device;
+	return reply_u64(rq, MEMORY_SLOTS_MAX);
+}
+
+static int add_mem_reg(struct vhost_device *device, struct request *rq)
+{
+	struct memory *memory = memory_hold(device->memory);
+	int r;
+
+	r = add_region(&memory, &rq->message.payload.region.region,
+		       rq->fd_count == 1 ? rq->fds[0] : -1);
+	if (r < 0) {
+		memory_drop(memory);
+		return r;
+	}
+	set_memory(device, memory);
+	return 0;
+}
+
+static int rem_mem_reg(struct vhost_device *device, struct request *rq)
+{
+	struct memory *memory;
+	int r;
+
+	r = memory_remove(device->memory, &rq->message.payload.region.region,
+			  &memory);
+	if (r < 0) {
+		log_error("a memory region is to be removed that is not there");
+		return r;
+	}
+	set_memory(device, memory);
+	return 0;
+}
+
+/* The ring that a message is about; NULL if there is none of that index. */
+static struct vhost_ring *ring_at(struct vhost_device *device,
+				  const struct request *rq, uint64_t index)
+{
+	if (index < device->queue_max)
+		return &device->rings[index];
+	log_error("%s for queue %llu, of which there is none",
+		  vhost_request_name(rq->message.header.request),
+		  (unsigned long long)index);
+	return NULL;
+}
+
+static int set_vring_num(struct vhost_device *device, struct request *rq)
+{
+	const struct vhost_vring_state *state = &rq->message.payload.state;
+	struct vhost_ring *ring = ring_at(device, rq, state->index);
+
+	if (!ring)
+		return -EINVAL;
+	if (ring->started) {
+		log_error("queue %u: a new size while it runs", state->index);
+		return -EBUSY;
+	}
+	if (!state->num || state->num > VRING_SIZE_MAX ||
+	    (state->num & (state->num - 1))) {
+		log_error("queue %u: %u is no size for a queue", state->index,
+			  state->num);
+		return -EINVAL;
+	}
+	ring->place.num = state->num;
+	return 0;
+}
+
+static int set_vring_addr(struct vhost_device *device, struct request *rq)
+{
+	const struct vhost_vring_addr *addr = &rq->message.payload.addr;
+	struct vhost_ring *ring = ring_at(device, rq, addr->index);
+
+	if (!ring)
+		return -EINVAL;
+	pause_ring(device, addr->index);
+	ring->place.desc = addr->desc;
+	ring->place.avail = addr->avail;
+	ring->place.used = addr->used;
+	ring->has_place = true;
+	return start_ring(device, addr->index);
+}
+
+/* Another driver speaks to the device now; its rings may run already. */
+static void forget_driver(struct vhost_device *device)
+{
+	log_debug("the guest has another driver than before");
+	vhost_device_stop(device);
+	for (unsigned int i = 0; i < device->queue_max; i++)
+		device->rings[i].stopped = false;
+	device->ops->reset(device);
+	for (unsigned int i = 0; i < device->queue_max; i++)
+		start_ring(device, i);
+}
+
+/*
+ * A ring that goes on where it was stopped belongs to a guest that was paused;
+ * one that starts anew, to another driver.
+ */
+static int set_vring_base(struct vhost_device *device, struct request *rq)
+{
+	const struct vhost_vring_state *state = &rq->message.payload.state;
+	struct vhost_ring *ring = ring_at(device, rq, state->index);
+
+	if (!ring)
+		return -EINVAL;
+	if (ring->started || state->num > UINT16_MAX) {
+		log_error("queue %u: cannot begin at %u", state->index,
+			  state->num);
+		return -EINVAL;
+	}
+	if (ring->stopped && ring->stopped_at != state->num)
+		forget_driver(device);
+	ring->base = (uint16_t)state->num;
+	return 0;
+}
+
+static int get_vring_base(struct vhost_device *device, struct request *rq)
+{
+	struct vhost_vring_state *state = &rq->message.payload.state;
+	struct vhost_ring *ring = ring_at(device, rq, state->index);
+
+	if (!ring)
+		return -EINVAL;
+	pause_ring(device, state->index);
+	drop_kick(ring);
+	device->ops->set_call(device, state->index, -1);
+	ring->stopped = true;
+	ring->stopped_at = ring->base;
+	state->num = ring->base;
+	rq->message.header.size = sizeof(*state);
+	return REPLY;
+}
+
+/* The ring of SET_VRING_KICK and its like, and the descriptor or -1. */
+static struct vhost_ring *ring_fd(struct vhost_device *device,
+				  struct request *rq, unsigned int *ret_index,
+				  int *ret_fd)
+{
+	uint64_t value = rq->message.payload.u64;
+	struct vhost_ring *ring =
+		ring_at(device, rq, value & VHOST_VRING_INDEX_MASK);
+
+	if (!ring)
+		return NULL;
+	if (!(value & VHOST_VRING_NOFD) != (rq->fd_count == 1)) {
+		log_error("%s with %u descriptors",
+			  vhost_request_name(rq->message.header.request),
+			  rq->fd_count);
+		return NULL;
+	}
+	*ret_index = value & VHOST_VRING_INDEX_MASK;
+	*ret_fd = take_fd(rq);
+	return ring;
+}
+
+static int set_vring_kick(struct vhost_device *device, struct request *rq)
+{
+	struct vhost_ring *ring;
+	unsigned int index;
+	int fd;
+
+	ring = ring_fd(device, rq, &index, &fd);
+	if (!ring)
+		return -EINVAL;
+	pause_ring(device, index);
+	drop_kick(ring);
+	ring->kick = fd;
+	ring->has_kick = true;
+	return start_ring(device, index);
+}
+
+static int set_vring_call(struct vhost_device *device, struct request *rq)
+{
+	unsigned int index;
+	int fd;
+
+	if (!ring_fd(device, rq, &index, &fd))
+		return -EINVAL;
+	device->ops->set_call(device, index, fd);
+	return 0;
+}
+
+static int set_vring_err(struct vhost_device *device, struct request *rq)
+{
+	unsigned int index;
+	int fd;
+
+	if (!ring_fd(device, rq, &index, &fd))
+		return -EINVAL;
+	device->ops->set_err(device, index, fd);
+	return 0;
+}
+
+static int set_vring_enable(struct vhost_device *device, struct request *rq)
+{
+	const struct vhost_vring_state *state = &rq->message.payload.state;
+	struct vhost_ring *ring = ring_at(device, rq, state->index);
+
+	if (!ring)
+		return -EINVAL;
+	ring->enabled = state->num != 0;
+	if (ring->enabled)
+		return start_ring(device, state->index);
+	pause_ring(device, state->index);
+	return 0;
+}
+
+static int set_backend_req_fd(struct vhost_device *device, struct request *rq)
+{
+	if (rq->fd_count != 1) {
+		log_error("SET_BACKEND_REQ_FD with %u descriptors",
+			  rq->fd_count);
+		return -EINVAL;
+	}
+	close_fd(&device->backend_fd);
+	device->backend_fd = take_fd(rq);
+	return 0;
+}
+
+static int get_config(struct vhost_device *device, struct request *rq)
+{
+	struct vhost_config *config = &rq->message.payload.config;
+	const char *from = device->config;
+	uint32_t size = config->size;
+
+	if (!from || size > VHOST_CONFIG_MAX ||
+	    config->offset > VHOST_CONFIG_MAX - size) {
+		/* No payload tells the front end that it failed. */
+		rq->message.header.size = 0;
+		return REPLY;
+	}
+	memset(config->data, 0, sizeof(config->data));
+	for (uint32_t i = 0; i < size; i++)
+		if (config->offset + i < device->config_len)
+			config->data[i] = (uint8_t)from[config->offset + i];
+	rq->message.header.size =
+		(uint32_t)offsetof(struct vhost_config, data) + size;
+	return REPLY;
+}
+
+static int set_config(struct vhost_device *device, struct request *rq)
+{
+	(void)device;
+	(void)rq;
+	log_error("the front end writes to the device's configuration, which "
+		  "is read-only");
+	return -EPERM;
+}
+
+/*
+ * What there is, with the least payload it takes. REPLIES: the front end waits
+ * for an answer even where it did not ask for an acknowledgement.
+ */
+static const struct {
+	int (*handle)(struct vhost_device *device, struct request *rq);
+	uint32_t size;
+	bool replies;
+} handlers[VHOST_REQUEST_COUNT] = {
+	[VHOST_GET_FEATURES] = { get_features, 0, true },
+	[VHOST_SET_FEATURES] = { set_features, 8, false },
+	[VHOST_SET_OWNER] = { set_owner, 0, false },
+	[VHOST_RESET_OWNER] = { reset, 0, false },
+	[VHOST_SET_MEM_TABLE] = { set_mem_table, 8, false },
+	[VHOST_SET_VRING_NUM] = { set_vring_num, 8, false },
+	[VHOST_SET_VRING_ADDR] = { set_vring_addr, 40, false },
+	[VHOST_SET_VRING_BASE] = { set_vring_base, 8, false },
+	[VHOST_GET_VRING_BASE] = { get_vring_base, 8, true },
+	[VHOST_SET_VRING_KICK] = { set_vring_kick, 8, false },
+	[VHOST_SET_VRING_CALL] = { set_vring_call, 8, false },
+	[VHOST_SET_VRING_ERR] = { set_vring_err, 8, false },
+	[VHOST_GET_PROTOCOL_FEATURES] = { get_protocol_features, 0, true },
+	[VHOST_SET_PROTOCOL_FEATURES] = { set_protocol_features, 8, false },
+	[VHOST_GET_QUEUE_NUM] = { get_queue_num, 0, true },
+	[VHOST_SET_VRING_ENABLE] = { set_vring_enable, 8, false },
+	[VHOST_SET_BACKEND_REQ_FD] = { set_backend_req_fd, 0, false },
+	[VHOST_GET_CONFIG] = { get_config, 12, true },
+	[VHOST_SET_CONFIG] = { set_config, 12, false },
+	[VHOST_RESET_DEVICE] = { reset, 0, false },
+	[VHOST_GET_MAX_MEM_SLOTS] = { get_max_mem_slots, 0, true },
+	[VHOST_ADD_MEM_REG] = { add_mem_reg, 40, false },
+	[VHOST_REM_MEM_REG] = { rem_mem_reg, 40, false },
+};
+
+/* Requests that expect an answer of their own form, known here or not. */
+static bool expects_reply(uint32_t request)
+{
+	switch (request) {
+	case VHOST_SET_LOG_BASE:
+	case VHOST_CREATE_CRYPTO_SESSION:
+	case VHOST_POSTCOPY_ADVISE:
+	case VHOST_POSTCOPY_END:
+	case VHOST_GET_INFLIGHT_FD:
+	case VHOST_GET_STATUS:
+	case VHOST_GET_SHARED_OBJECT:
+	case VHOST_SET_DEVICE_STATE_FD:
+	case VHOST_CHECK_DEVICE_STATE:
+		return true;
+	default:
+		return request < VHOST_REQUEST_COUNT &&
+		       handlers[request].replies;
+	}
+}
+
+static int dispatch(struct vhost_device *device, struct request *rq)
+{
+	const struct vhost_header *header = &rq->message.header;
+
+	if (header->request >= VHOST_REQUEST_COUNT ||
+	    !handlers[header->request].handle) {
+		log_error("request %u (%s) of the front end is not supported",
+			  header->request, vhost_request_name(header->request));
+		return -EOPNOTSUPP;
+	}
+	if (header->size < handlers[header->request].size) {
+		log_error("request %s of the front end is cut short",
+			  vhost_request_name(header->request));
+		return -EPROTO;
+	}
+	return handlers[header->request].handle(device, rq);
+}
+
+/* Answers a request that was handled with RESULT, where it wants that. */
+static int answer(struct vhost_device *device, struct request *rq,
+		  uint32_t request, bool asked, int result)
+{
+	struct vhost_header *header = &rq->message.header;
+	int r;
+
+	if (result < 0 && expects_reply(request)) {
+		log_error("the front end waits for an answer to %s that there "
+			  "is not: the connection ends",
+			  vhost_request_name(request));
+		return -EPROTO;
+	}
+	if (result != REPLY) {
+		/* Set by this very message, it counts for it already. */
+		if (!asked || !(device->protocol & VHOST_PF_REPLY_ACK))
+			return 1;
+		reply_u64(rq, result < 0);
+	}
+	header->flags = VHOST_FLAG_VERSION | VHOST_FLAG_REPLY;
+	r = vhost_send(&device->channel, &rq->message, NULL, 0);
+	if (r == -EPIPE || r == -ECONNRESET)
+		return 0;
+	if (r < 0) {
+		log_error("cannot answer the front end: %s", strerror(-r));
+		return r;
+	}
+	return 1;
+}
+
+int vhost_device_handle(struct vhost_device *device)
+{
+	struct request rq;
+	uint32_t request;
+	bool asked;
+	int r;
+
+	r = vhost_receive(&device->channel, &rq.message, rq.fds, &rq.fd_count);
+	if (r == 0 || r == -ECONNRESET)
+		return 0;
+	if (r == -EPROTO) {
+		log_error("the front end sent a message that is not of the "
+			  "vhost-user protocol: the connection ends");
+		return r;
+	}
+	if (r < 0) {
+		log_error("cannot read from the front end: %s", strerror(-r));
+		return r;
+	}
+	request = rq.message.header.request;
+	asked = rq.message.header.flags & VHOST_FLAG_NEED_REPLY;
+	log_debug("front end: %s", vhost_request_name(request));
+	r = dispatch(device, &rq);
+	for (unsigned int i = 0; i < rq.fd_count; i++)
+		close_fd(&rq.fds[i]);
+	return answer(device, &rq, request, asked, r);
+}
+
+void vhost_device_destroy(struct vhost_device *device)
+{
+	for (unsigned int i = 0; i < VHOST_QUEUES_MAX; i++)
+		close_fd(&device->rings[i].kick);
+	close_fd(&device->backend_fd);
+	close_fd(&device->channel.fd);
+	memory_drop(device->memory);
+	device->memory = NULL;
+}

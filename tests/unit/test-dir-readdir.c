@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Directories: complete, with positions that any client can hold. */
+#include "dir-client.h"
+#include <dirent.h>
+#include <stddef.h>
+
+#define FILES 3000
+
+struct seen {
+	unsigned char times[FILES];
+	unsigned int others;
+};
+
+static struct client client;
+
+static uint64_t open_dir(uint64_t nodeid)
+{
+	uint64_t fh = 0;
+
+	CHECK_EQ(ask_open(&client, nodeid, O_DIRECTORY, &fh), 0);
+	return fh;
+}
+
+/* One READDIR; its length or error, the bytes in BUF. */
+static int read_dir(bool plus, uint64_t fh, uint64_t offset, char *buf,
+		    size_t size)
+{
+	struct cf_read_in in = { .fh = fh,
+				 .offset = offset,
+				 .size = (uint32_t)size };
+
+	return ask(&client, plus ? CF_READDIRPLUS : CF_READDIR, CF_ROOT_ID, &in,
+		   sizeof(in), NULL, buf, size);
+}
+
+static void note(struct seen *seen, const struct cf_dirent *entry)
+{
+	char name[256] = "";
+	struct stat st;
+	int number;
+
+	memcpy(name, (const char *)entry + offsetof(struct cf_dirent, name),
+	       entry->namelen);
+	CHECK_EQ(fstatat(client.root, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	if (strcmp(name, ".."))
+		CHECK_EQ(entry->ino, st.st_ino);
+	CHECK_EQ((unsigned)entry->type, IFTODT(st.st_mode));
+	CHECK(entry->off && entry->off <= INT32_MAX);
+	CHECK(entry->ino <= UINT32_MAX);
+	if (sscanf(name, "file-with-a-name-%d", &number) == 1)
+		seen->times[number]++;
+	else
+		seen->others++;
+}
+
+static void forget(uint64_t nodeid)
+{
+	struct cf_forget_in in = { .nlookup = 1 };
+
+	if (nodeid)
+		ask(&client, CF_FORGET, nodeid, &in, sizeof(in), NULL, NULL, 0);
+}
+
+/* The records in BUF; the position behind the last one. */
+static uint64_t walk(bool plus, const char *buf, int len, struct seen *seen)
+{
+	const struct cf_direntplus *record;
+	const struct cf_dirent *entry;
+	uint64_t offset = 0;
+
+	for (int at = 0; at < len;) {
+		record = (const void *)(buf + at);
+		entry = plus ? &record->dirent : (const void *)(buf + at);
+		if (seen)
+			note(seen, entry);
+		if (plus)
+			forget(record->entry_out.nodeid);
+		if (plus && record->entry_out.nodeid)
+			CHECK_EQ(record->entry_out.attr.ino, entry->ino);
+		offset = entry->off;
+		at += (int)((((plus ? sizeof(*record) : sizeof(*entry)) +
+			      entry->namelen) +
+			     7) &
+			    ~7u);
+		CHECK(at <= len);
+	}
+	return offset;
+}
+
+static void check_all(const struct seen *seen)
+{
+	unsigned int right = 0;
+
+	for (int i = 0; i < FILES; i++)
+		right += seen->times[i] == 1;
+	CHECK_EQ(right, FILES);
+	CHECK_EQ(seen->others, 3); /* ".", ".." and "sub" */
+}
+
+static void test_listing(bool plus, size_t size)
+{
+	struct seen seen = { 0 };
+	uint64_t fh = open_dir(CF_ROOT_ID), offset = 0;
+	char *buf = malloc(size);
+	int len;
+
+	while ((len = read_dir(plus, fh, offset, buf, size)) > 0)
+		offset = walk(plus, buf, len, &seen);
+	CHECK_EQ(len, 0);
+	check_all(&seen);
+	ask_release(&client, CF_ROOT_ID, fh, 0);
+	free(buf);
+}
+
+/* telldir() and seekdir() in any order, also in a directory opened anew. */
+static void test_seeking(void)
+{
+	enum { CALLS = 40, SIZE = 704 };
+	static _Alignas(8) char bufs[CALLS][SIZE], again[SIZE];
+	uint64_t offsets[CALLS + 1] = { 0 }, fh = open_dir(CF_ROOT_ID);
+	int lens[CALLS];
+
+	for (int i = 0; i < CALLS; i++) {
+		lens[i] = read_dir(false, fh, offsets[i], bufs[i], SIZE);
+		CHECK(lens[i] > 0);
+		offsets[i + 1] = walk(false, bufs[i], lens[i], NULL);
+	}
+	for (int i = 0; i < 2 * CALLS; i++) {
+		int j = i * 7919 % CALLS;
+
+		if (i == CALLS) {
+			ask_release(&client, CF_ROOT_ID, fh, 0);
+			fh = open_dir(CF_ROOT_ID);
+			j = CALLS - 1;
+		}
+		CHECK_EQ(read_dir(false, fh, offsets[j], again, SIZE), lens[j]);
+		CHECK(memcmp(bufs[j], again, (size_t)lens[j]) == 0);
+	}
+	CHECK_EQ(read_dir(false, fh, 0x7ffffff0, again, SIZE), -EINVAL);
+	ask_release(&client, CF_ROOT_ID, fh, 0);
+}
+
+static void test_small(void)
+{
+	uint64_t fh = open_dir(CF_ROOT_ID);
+	_Alignas(8) char buf[64];
+
+	CHECK_EQ(read_dir(false, fh, 0, buf, 20), -EINVAL);
+	CHECK_EQ(read_dir(false, fh, 0, buf, 32), 32);
+	CHECK_EQ(read_dir(true, fh, 0, buf, 64), -EINVAL);
+	CHECK_EQ(read_dir(false, fh + 1, 0, buf, 64), -EBADF);
+	ask_release(&client, CF_ROOT_ID, fh, 0);
+}
+
+/* A lookup counts for each entry but the dots, and for what fits only. */
+static void test_lookups(void)
+{
+	struct cf_entry_out entry;
+	static _Alignas(8) char buf[4096];
+	uint64_t fh = open_dir(CF_ROOT_ID), nodeid = 0;
+	const struct cf_direntplus *record = (const void *)buf;
+	int len = read_dir(true, fh, 0, buf, sizeof(buf));
+
+	for (int at = 0; at < len; at += (int)(sizeof(*record) +
+					       record->dirent.namelen + 7) &
+					 ~7) {
+		record = (const void *)(buf + at);
+		if (record->entry_out.nodeid)
+			nodeid = record->entry_out.nodeid;
+		else
+			CHECK(memcmp((const char *)record + sizeof(*record),
+				     "..", record->dirent.namelen) == 0);
+	}
+	CHECK(nodeid);
+	CHECK(ask(&client, CF_GETATTR, nodeid, NULL, 0, NULL, &entry, 8) > 0);
+	forget(nodeid);
+	CHECK_EQ(ask(&client, CF_GETATTR, nodeid, NULL, 0, NULL, &entry, 8),
+		 -ESTALE);
+	ask_release(&client, CF_ROOT_ID, fh, 0);
+}
+
+/* What came or went since is seen from the start on. */
+static void test_rewind(void)
+{
+	uint64_t sub = nodeid_of(&client, "sub"), fh = open_dir(sub);
+	int fd = openat(client.root, "sub", O_RDONLY | O_DIRECTORY);
+	_Alignas(8) char buf[1024];
+
+	CHECK_EQ(read_dir(false, fh, 0, buf, sizeof(buf)), 64);
+	close(openat(client.root, "sub/new", O_CREAT | O_WRONLY, 0600));
+	CHECK_EQ(read_dir(false, fh, 0, buf, sizeof(buf)), 96);
+	unlinkat(client.root, "sub/new", 0);
+	CHECK_EQ(read_dir(true, fh, 0, buf, sizeof(buf)), 2 * 160);
+	unlinkat(client.root, "sub", AT_REMOVEDIR);
+	/* As to a process that has the directory open. */
+	CHECK_EQ(getdents64(fd, buf, sizeof(buf)), -1);
+	CHECK_EQ(read_dir(false, fh, 0, buf, sizeof(buf)), -errno);
+	close(fd);
+	ask_release(&client, sub, fh, 0);
+}
+
+int main(void)
+{
+	char name[64];
+
+	client_start(&client);
+	mkdirat(client.root, "sub", 0700);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "file-with-a-name-%d", i);
+		close(openat(client.root, name, O_CREAT | O_WRONLY, 0600));
+	}
+	for (int plus = 0; plus < 2; plus++) {
+		test_listing(plus, 300);
+		test_listing(plus, 4096);
+		test_listing(plus, 1 << 20);
+	}
+	test_seeking();
+	test_small();
+	test_lookups();
+	test_rewind();
+	client_stop(&client);
+	return check_result();
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Each sandbox, as root and as an ordinary user, in a process of its own. */
+#include "../../src/sandbox.h"
+#include "dir-client.h"
+#include "../../src/log.h"
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static char shared[64], beside[80];
+
+/* In the sandbox: what it must still be able to do, and what no longer. */
+static void inside(const struct options *options, bool root)
+{
+	struct client client = { .options = *options };
+	struct cf_create_in in = { .flags = O_CREAT | O_RDWR,
+				   .mode = S_IFREG | 0644 };
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+	struct sandbox_view view;
+	struct cf_entry_out entry;
+	uint64_t fh;
+	char buf[8];
+	int ret;
+
+	if (sandbox_check(shared, options) < 0 ||
+	    sandbox_enter(shared, options, &view) < 0)
+		exit(77);
+	CHECK_EQ(dir_create(&client.options, view.root_fd, view.proc_fd,
+			    &client.dir),
+		 0);
+	ask_init(&client, 47, CLIENT_FLAGS, NULL);
+	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "file", &entry), 0);
+	CHECK_EQ(ask_open(&client, entry.nodeid, O_RDONLY, &fh), 0);
+	CHECK_EQ(ask_read(&client, fh, buf, sizeof(buf), 0), 4);
+	ret = ask(&client, CF_CREATE, CF_ROOT_ID, &in, sizeof(in), "new", NULL,
+		  0);
+	CHECK_EQ(ret, options->readonly ? -EROFS : 144);
+	if (!options->readonly) {
+		CHECK_EQ(ask(&client, CF_UNLINK, CF_ROOT_ID, NULL, 0, "new",
+			     NULL, 0),
+			 0);
+		ret = ask_as(&client, 1234, 1234, CF_CREATE, CF_ROOT_ID, &in,
+			     sizeof(in), "new", NULL, NULL, 0);
+		CHECK_EQ(ret, root ? 144 : -EPERM);
+		if (ret > 0)
+			ask(&client, CF_UNLINK, CF_ROOT_ID, NULL, 0, "new",
+			    NULL, 0);
+	}
+	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "..", &entry), 0);
+	CHECK_EQ(entry.nodeid, CF_ROOT_ID);
+	if (options->sandbox != SANDBOX_NONE) {
+		CHECK_EQ(openat(AT_FDCWD, beside, O_RDONLY), -1);
+		CHECK_EQ(errno, ENOENT);
+		CHECK(openat(AT_FDCWD, "/file", O_RDONLY) >= 0);
+	}
+	if (options->sandbox == SANDBOX_NAMESPACE && options->readonly) {
+		CHECK_EQ(openat(AT_FDCWD, "/new", O_CREAT | O_WRONLY, 0600),
+			 -1);
+		CHECK_EQ(errno, EROFS);
+	}
+	CHECK_EQ(syscall(SYS_capget, &header, data), 0);
+	CHECK_EQ(data[0].permitted & 1u << CAP_SYS_ADMIN, 0);
+	CHECK_EQ(data[0].permitted & 1u << CAP_SYS_PTRACE, 0);
+	CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+	dir_destroy(client.dir);
+	exit(check_result());
+}
+
+static int run(const struct options *options, uid_t uid)
+{
+	pid_t child;
+	int status;
+
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		if (uid && (setgroups(0, NULL) < 0 ||
+			    setresgid(uid, uid, uid) < 0 ||
+			    setresuid(uid, uid, uid) < 0))
+			_exit(1);
+		inside(options, uid == 0 && geteuid() == 0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+				   128 + WTERMSIG(status);
+}
+
+static void expect(const char *what, const struct options *options, uid_t uid)
+{
+	int ret = run(options, uid);
+
+	if (ret == 77)
+		printf("not possible here: %s\n", what);
+	else if (!CHECK_EQ(ret, 0))
+		fprintf(stderr, "  %s\n", what);
+}
+
+/* What is not permitted any more ends the process. */
+static void test_filter(void)
+{
+	struct options options = { .sandbox = SANDBOX_NONE,
+				   .seccomp = SECCOMP_KILL };
+	struct sandbox_view view;
+	int status;
+	pid_t child;
+
+	if (!HAVE_SECCOMP)
+		return;
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		if (sandbox_enter(shared, &options, &view) < 0)
+			_exit(77);
+		syscall(SYS_execve, "/bin/true", NULL, NULL);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+static void test_errors(void)
+{
+	struct options options = { 0 };
+	char path[128];
+
+	log_level = LOG_LEVEL_OFF;
+	snprintf(path, sizeof(path), "%s/none", shared);
+	CHECK_EQ(sandbox_check(path, &options), -ENOENT);
+	snprintf(path, sizeof(path), "%s/file", shared);
+	CHECK_EQ(sandbox_check(path, &options), -ENOTDIR);
+	options.modcaps = "sys_admin";
+	CHECK_EQ(sandbox_check(shared, &options), -EINVAL);
+	options.modcaps = "+nonsense";
+	CHECK_EQ(sandbox_check(shared, &options), -EINVAL);
+	options.modcaps = "+sys_admin:-CAP_MKNOD";
+	CHECK_EQ(sandbox_check(shared, &options), 0);
+	options.modcaps = NULL;
+	options.rlimit_nofile = 1ull << 40;
+	CHECK_EQ(sandbox_check(shared, &options), -EPERM);
+	log_level = LOG_LEVEL_INFO;
+}
+
+int main(void)
+{
+	const enum seccomp_mode seccomp =
+		HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE;
+	char path[128];
+	int fd;
+
+	alarm(120);
+	snprintf(shared, sizeof(shared), "%s/crossfuse-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	if (!mkdtemp(shared))
+		return EXIT_FAILURE;
+	chmod(shared, 0777);
+	snprintf(beside, sizeof(beside), "%s-beside", shared);
+	close(open(beside, O_CREAT | O_WRONLY, 0644));
+	snprintf(path, sizeof(path), "%s/file", shared);
+	fd = open(path, O_CREAT | O_WRONLY, 0644);
+	CHECK_EQ(write(fd, "text", 4), 4);
+	close(fd);
+	for (int mode = SANDBOX_NAMESPACE; mode <= SANDBOX_NONE; mode++)
+		for (int readonly = 0; readonly < 2; readonly++) {
+			struct options options = {
+				.sandbox = (enum sandbox_mode)mode,
+				.seccomp = seccomp,
+				.readonly = readonly,
+				.xattr = true,
+			};
+			static const char *const names[] = { "namespace",
+							     "chroot",
+							     "none" };
+
+			snprintf(path, sizeof(path), "%s%s", names[mode],
+				 readonly ? ", read-only" : "");
+			expect(path, &options, 0);
+			if (geteuid() != 0 || mode == SANDBOX_CHROOT)
+				continue;
+			strcat(path, ", ordinary user");
+			expect(path, &options, 12345);
+		}
+	test_filter();
+	test_errors();
+	snprintf(path, sizeof(path), "rm -rf '%s' '%s'", shared, beside);
+	CHECK_EQ(system(path), 0);
+	return check_result();
+}
