@@ -5,6 +5,8 @@
 
 #include <crossfuse/abi.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 enum {
@@ -83,53 +85,40 @@ int abi_list(FILE *out)
 static void print_value(FILE *out, const char *kind, const char *name,
 			uint32_t value, const uint32_t *canonical)
 {
-	const char *form = strcmp(kind, "errno") == 0 ||
-					   strcmp(kind, "lock") == 0
-				   ? "%-12u"
-				   : "0x%-10x";
+	bool decimal = strcmp(kind, "errno") == 0 || strcmp(kind, "lock") == 0;
 
-	fprintf(out, "%-6s%-20s", kind, name);
-	fprintf(out, form, value);
+	fprintf(out, "%-6s%-20s ", kind, name);
+	fprintf(out, decimal ? "%-12u" : "0x%-10x", value);
 	if (canonical)
-		fprintf(out, form, *canonical);
+		fprintf(out, decimal ? "%u\n" : "0x%x\n", *canonical);
 	else
-		fputc('-', out);
-	fputc('\n', out);
+		fputs("-\n", out);
+}
+
+static void show_open_flag(FILE *out, const struct crossfuse_abi *abi,
+			   uint32_t flag)
+{
+	const char *name = crossfuse_open_flag_name(abi, flag);
+	uint32_t value, unknown;
+
+	if (!name)
+		return;
+	value = crossfuse_open_flags(abi, crossfuse_abi_canonical(), flag,
+				     &unknown);
+	/* __O_SYNC and __O_TMPFILE mean nothing without another bit. */
+	print_value(out, "open", name, flag, unknown ? NULL : &value);
 }
 
 static void show_open_flags(FILE *out, const struct crossfuse_abi *abi)
 {
-	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
-	static const char *const whole[] = { "__O_SYNC", "__O_TMPFILE" };
-	uint32_t part[2] = { 0, 0 }, base[2] = { 0, 0 };
-
-	for (uint32_t bit = 0; bit < 4; bit++)
-		print_value(out, "open", crossfuse_open_flag_name(abi, bit),
-			    bit, &bit);
-	for (uint32_t bit = 4; bit; bit <<= 1) {
-		const char *name = crossfuse_open_flag_name(abi, bit);
-		uint32_t value, unknown;
-
-		if (!name)
-			continue;
-		/* Two bits translate only together with another. */
-		value = crossfuse_open_flags(abi, canonical, bit, &unknown);
-		print_value(out, "open", name, bit, unknown ? NULL : &value);
-		for (size_t i = 0; i < 2; i++)
-			if (strcmp(name, whole[i]) == 0)
-				part[i] = bit;
-		if (strcmp(name, "O_DSYNC") == 0)
-			base[0] = bit;
-		if (strcmp(name, "O_DIRECTORY") == 0)
-			base[1] = bit;
-	}
-	for (size_t i = 0; i < 2; i++) {
-		uint32_t bits = part[i] | base[i], value;
-
-		value = crossfuse_open_flags(abi, canonical, bits, NULL);
-		print_value(out, "open", crossfuse_open_flag_name(abi, bits),
-			    bits, &value);
-	}
+	for (uint32_t mode = 0; mode < 4; mode++)
+		show_open_flag(out, abi, mode);
+	for (uint32_t bit = 4; bit; bit <<= 1)
+		show_open_flag(out, abi, bit);
+	/* The values of two bits: O_SYNC, O_TMPFILE. */
+	for (uint32_t high = 4; high; high <<= 1)
+		for (uint32_t low = 4; low < high; low <<= 1)
+			show_open_flag(out, abi, low | high);
 }
 
 static void show_errnos(FILE *out, const struct crossfuse_abi *abi)
@@ -169,19 +158,55 @@ static void show_locks_and_poll(FILE *out, const struct crossfuse_abi *abi)
 	}
 }
 
+/* How _IOC() puts a number together, and the names of asm/ioctls.h. */
 static void show_ioctls(FILE *out, const struct crossfuse_abi *abi)
 {
+	static const struct {
+		const char *macro;
+		uint32_t cmd;
+	} forms[] = {
+		{ "_IO(1,2)", 0x00000102 },
+		{ "_IOW(1,2,int)", 0x40040102 },
+		{ "_IOR(1,2,int)", 0x80040102 },
+		{ "_IOWR(1,2,int)", 0xc0040102 },
+	};
+	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
 	const char *name;
 	uint32_t cmd, value;
 
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (crossfuse_ioctl_cmd(canonical, abi, forms[i].cmd, &cmd) ==
+		    0)
+			print_value(out, "ioctl", forms[i].macro, cmd,
+				    &forms[i].cmd);
 	for (size_t i = 0; (name = crossfuse_ioctl_at(abi, i, &cmd)); i++) {
-		int ret = -ENOTTY;
+		int ret;
 
 		if (!cmd)
 			continue;
-		ret = crossfuse_ioctl_cmd(abi, crossfuse_abi_canonical(), cmd,
-					  &value);
+		ret = crossfuse_ioctl_cmd(abi, canonical, cmd, &value);
 		print_value(out, "ioctl", name, cmd, ret == 0 ? &value : NULL);
+	}
+}
+
+static bool is_listed(const struct crossfuse_abi *abi, uint32_t wanted)
+{
+	uint32_t cmd;
+
+	for (size_t i = 0; crossfuse_ioctl_at(abi, i, &cmd); i++)
+		if (cmd == wanted)
+			return true;
+	return false;
+}
+
+/* Numbers of drivers, older than _IOC() and the same everywhere. */
+static void show_old_ioctls(FILE *out, const struct crossfuse_abi *abi)
+{
+	for (uint32_t cmd = 1; cmd <= UINT16_MAX; cmd++) {
+		const char *name = crossfuse_ioctl_name(abi, cmd);
+
+		if (name && !is_listed(abi, cmd))
+			print_value(out, "ioctl", name, cmd, &cmd);
 	}
 }
 
@@ -202,11 +227,12 @@ int abi_show(FILE *out, const char *name)
 		page_of(abi, page, sizeof(page)));
 	fprintf(out, "other names: ");
 	print_aliases(out, abi);
-	fprintf(out, "\n%-6s%-20s%-12s%s\n", "kind", "name", "value",
+	fprintf(out, "\n%-6s%-20s %-12s%s\n", "kind", "name", "value",
 		"canonical");
 	show_open_flags(out, abi);
 	show_errnos(out, abi);
 	show_locks_and_poll(out, abi);
 	show_ioctls(out, abi);
+	show_old_ioctls(out, abi);
 	return written(out);
 }

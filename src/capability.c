@@ -62,9 +62,10 @@ static const char *const names[] = {
 #define KEPT_READING                                                          \
 	(BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_SETUID) | \
 	 BIT(CAP_SETGID) | BIT(CAP_FOWNER))
+/* Whether its user may change a file's flags the client's kernel checks. */
 #define KEPT                                                                \
 	(KEPT_READING | BIT(CAP_CHOWN) | BIT(CAP_FSETID) | BIT(CAP_MKNOD) | \
-	 BIT(CAP_SETFCAP))
+	 BIT(CAP_SETFCAP) | BIT(CAP_LINUX_IMMUTABLE))
 
 /* The bit of a name of LEN bytes, with or without "cap_"; 0: none. */
 static uint64_t find(const char *name, size_t len)

@@ -74,7 +74,12 @@ uint32_t crossfuse_abi_arch_id(const struct crossfuse_abi *abi);
  */
 uint32_t crossfuse_arch_id(const char *uname_machine);
 
-/* Whether its integers are big-endian. False for the canonical form. */
+/*
+ * Whether its integers are big-endian. False for the canonical form. A kernel
+ * may print the same name in both byte orders (mips, mips64, sh4, xtensa, arc,
+ * microblaze): that name and its arch_id find the ABI whose name it is, whose
+ * values are the same; the byte order of a connection shows in FUSE_INIT.
+ */
 bool crossfuse_abi_big_endian(const struct crossfuse_abi *abi);
 
 /* Bits in a C long: 32 or 64. */
@@ -97,7 +102,8 @@ bool crossfuse_abi_same_group(const struct crossfuse_abi *a,
 
 /*
  * Open flags of FROM as TO has them. Multi-bit values (O_ACCMODE, O_SYNC,
- * O_TMPFILE) are matched whole. 0x20 (__FMODE_EXEC) is the same everywhere.
+ * O_TMPFILE) are matched whole. 0x20 (__FMODE_EXEC) and 0x4000000
+ * (__FMODE_NONOTIFY) are the same everywhere.
  * Bits that FROM gives no meaning are not copied; they are stored, as FROM has
  * them, in *RET_UNKNOWN unless that is NULL. The same group copies every bit.
  */
@@ -107,7 +113,8 @@ uint32_t crossfuse_open_flags(const struct crossfuse_abi *from,
 
 /*
  * An errno, positive, of FROM as TO numbers it; 0 is 0. A value that FROM does
- * not define becomes TO's EIO and, unless RET_KNOWN is NULL, *RET_KNOWN false.
+ * not define, or TO cannot express, becomes TO's EIO, with *RET_KNOWN false
+ * unless RET_KNOWN is NULL. The same group copies every value.
  * Values of the kernel's own from 512 up are the same everywhere.
  */
 int32_t crossfuse_errno(const struct crossfuse_abi *from,

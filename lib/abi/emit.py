@@ -89,9 +89,9 @@ def emit_window(names, generic, values):
                 come[bits] |= there >> 14
             if bits << 14 & there:
                 go[bits] |= here >> 14
-    return ("\t\t.window = true,\n\t\t.to_generic = {\n" + array(come, "{}", 3)
-            + "\t\t},\n\t\t.from_generic = {\n" + array(go, "{}", 3)
-            + "\t\t},\n")
+    return ("\t\t.window = true,\n"
+            "\t\t.to_generic = {\n" + array(come, "{}", 3) + "\t\t},\n"
+            "\t\t.from_generic = {\n" + array(go, "{}", 3) + "\t\t},\n")
 
 
 def check_open(values):
@@ -118,7 +118,7 @@ def errno_ids(groups):
 
 def errno_rows(group, values, ids, other):
     """The two arrays of one group: number to id, and id to number."""
-    of, dense = {}, 0
+    of = {}
     for i, name in ids.items():
         if name in values:
             of.setdefault(values[name], i)
@@ -155,7 +155,8 @@ def emit_lock(folder):
     text = "\nconst struct abi_lock_group abi_lock_groups[] = {\n"
     for group, values in tables.read_groups(folder, "lock").items():
         three = [values[n] for n in ("F_RDLCK", "F_WRLCK", "F_UNLCK")]
-        text += f'\t{{ "{group}", {{ {three[0]}, {three[1]}, {three[2]} }} }},\n'
+        inner = ", ".join(map(str, three))
+        text += f'\t{{ "{group}", {{ {inner} }} }},\n'
     return text + "};\n"
 
 

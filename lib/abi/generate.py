@@ -144,10 +144,12 @@ def unpack_source(archive, folder):
     wanted = re.compile(r"[^/]+/(arch/\w+/)?include/uapi/")
     with tarfile.open(archive) as tar:
         for member in tar:
-            if member.isfile() and wanted.match(member.name):
-                member.name = member.name.split("/", 1)[1]
-                tar.extract(member, folder, filter="data") if hasattr(
-                    tarfile, "data_filter") else tar.extract(member, folder)
+            if not member.isfile() or not wanted.match(member.name):
+                continue
+            path = os.path.join(folder, member.name.split("/", 1)[1])
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as out:
+                out.write(tar.extractfile(member).read())
 
 
 def source_paths(folder, arch):

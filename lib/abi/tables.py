@@ -59,9 +59,9 @@ def format_groups(kind, groups, proof):
             "#\n"
             f"# Linux {KINDS[kind]}.\n"
             "# Derived by generate.py. One column for each group of ABIs "
-            "that share all of them;\n"
+            "that share them all;\n"
             "# \"-\" where a group lacks the name. Each column was read, with "
-            "one result, from:\n")
+            "one result,\n# from:\n")
     for group in groups:
         text += f"#   {group:8} {wrap(proof[kind, group])}\n"
     form = "{}" if kind in DECIMAL else "{:#x}"

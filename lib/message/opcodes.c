@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables that opcodes.h and structs.h stand for. */
 #include "structs.h"
+#include "structs_out.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -24,7 +24,8 @@ static size_t record_size(const uint8_t *at, size_t len, bool plus,
 	if (len < fixed)
 		return 0;
 	name_len = cf_get32(at + fixed - 8, swapped);
-	if (name_len > len - fixed)
+	/* Nor does a kernel take a record without a name. */
+	if (!name_len || name_len > len - fixed)
 		return 0;
 	size = CF_REC_ALIGN(fixed + name_len);
 	return size <= len ? size : 0;

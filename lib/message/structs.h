@@ -2,7 +2,8 @@
 /*
  * The fixed part of every message: its fields, and the same once more as runs
  * of equal integers, which is what swapping bytes walks through. A test holds
- * the two against each other. Included by opcodes.c alone.
+ * the two against each other. Requests here, replies and
+ * notifications in structs_out.h. Included by opcodes.c alone.
  *
  * Single words of padding are numbers here: later minors made fields of them
  * (open_flags, backing_id), and a zero has no byte order. Arrays of spare words
@@ -45,61 +46,6 @@ struct cf_create_out {
 		type##_kind_at = offsetof(struct cf_##type, field) \
 	}
 
-static const struct crossfuse_field entry_out_fields[] = {
-	FIELD(entry_out, nodeid, NUMBER, 0),
-	FIELD(entry_out, generation, NUMBER, 0),
-	FIELD(entry_out, entry_valid, NUMBER, 0),
-	FIELD(entry_out, attr_valid, NUMBER, 0),
-	FIELD(entry_out, entry_valid_nsec, NUMBER, 0),
-	FIELD(entry_out, attr_valid_nsec, NUMBER, 0),
-	FIELD(entry_out, attr.ino, NUMBER, 0),
-	FIELD(entry_out, attr.size, NUMBER, 0),
-	FIELD(entry_out, attr.blocks, NUMBER, 0),
-	FIELD(entry_out, attr.atime, NUMBER, 0),
-	FIELD(entry_out, attr.mtime, NUMBER, 0),
-	FIELD(entry_out, attr.ctime, NUMBER, 0),
-	FIELD(entry_out, attr.atimensec, NUMBER, 0),
-	FIELD(entry_out, attr.mtimensec, NUMBER, 0),
-	FIELD(entry_out, attr.ctimensec, NUMBER, 0),
-	FIELD(entry_out, attr.mode, NUMBER, 0),
-	FIELD(entry_out, attr.nlink, NUMBER, 0),
-	FIELD(entry_out, attr.uid, NUMBER, 0),
-	FIELD(entry_out, attr.gid, NUMBER, 0),
-	FIELD(entry_out, attr.rdev, NUMBER, 0),
-	FIELD(entry_out, attr.blksize, NUMBER, 0),
-	FIELD(entry_out, attr.flags, NUMBER, 32),
-};
-static const struct cf_run entry_out_runs[] = {
-	{ 8, 4, 0 }, { 4, 2, 32 }, { 8, 6, 40 }, { 4, 10, 88 }
-};
-STRUCT(entry_out, "fuse_entry_out", sizeof(struct cf_entry_out));
-
-static const struct crossfuse_field attr_out_fields[] = {
-	FIELD(attr_out, attr_valid, NUMBER, 0),
-	FIELD(attr_out, attr_valid_nsec, NUMBER, 0),
-	FIELD(attr_out, dummy, NUMBER, 0),
-	FIELD(attr_out, attr.ino, NUMBER, 0),
-	FIELD(attr_out, attr.size, NUMBER, 0),
-	FIELD(attr_out, attr.blocks, NUMBER, 0),
-	FIELD(attr_out, attr.atime, NUMBER, 0),
-	FIELD(attr_out, attr.mtime, NUMBER, 0),
-	FIELD(attr_out, attr.ctime, NUMBER, 0),
-	FIELD(attr_out, attr.atimensec, NUMBER, 0),
-	FIELD(attr_out, attr.mtimensec, NUMBER, 0),
-	FIELD(attr_out, attr.ctimensec, NUMBER, 0),
-	FIELD(attr_out, attr.mode, NUMBER, 0),
-	FIELD(attr_out, attr.nlink, NUMBER, 0),
-	FIELD(attr_out, attr.uid, NUMBER, 0),
-	FIELD(attr_out, attr.gid, NUMBER, 0),
-	FIELD(attr_out, attr.rdev, NUMBER, 0),
-	FIELD(attr_out, attr.blksize, NUMBER, 0),
-	FIELD(attr_out, attr.flags, NUMBER, 32),
-};
-static const struct cf_run attr_out_runs[] = {
-	{ 8, 1, 0 }, { 4, 2, 8 }, { 8, 6, 16 }, { 4, 10, 64 }
-};
-STRUCT(attr_out, "fuse_attr_out", sizeof(struct cf_attr_out));
-
 static const struct crossfuse_field forget_in_fields[] = {
 	FIELD(forget_in, nlookup, NUMBER, 0),
 };
@@ -133,49 +79,6 @@ static const struct cf_run statx_in_runs[] = { { 4, 2, 0 },
 					       { 8, 1, 8 },
 					       { 4, 2, 16 } };
 STRUCT(statx_in, "fuse_statx_in", sizeof(struct cf_statx_in));
-
-static const struct crossfuse_field statx_out_fields[] = {
-	FIELD(statx_out, attr_valid, NUMBER, 0),
-	FIELD(statx_out, attr_valid_nsec, NUMBER, 0),
-	FIELD(statx_out, flags, NUMBER, 0),
-	FIELD(statx_out, spare, BYTES, 0),
-	FIELD(statx_out, stat.mask, NUMBER, 0),
-	FIELD(statx_out, stat.blksize, NUMBER, 0),
-	FIELD(statx_out, stat.attributes, NUMBER, 0),
-	FIELD(statx_out, stat.nlink, NUMBER, 0),
-	FIELD(statx_out, stat.uid, NUMBER, 0),
-	FIELD(statx_out, stat.gid, NUMBER, 0),
-	FIELD(statx_out, stat.mode, NUMBER, 0),
-	FIELD(statx_out, stat.spare0, BYTES, 0),
-	FIELD(statx_out, stat.ino, NUMBER, 0),
-	FIELD(statx_out, stat.size, NUMBER, 0),
-	FIELD(statx_out, stat.blocks, NUMBER, 0),
-	FIELD(statx_out, stat.attributes_mask, NUMBER, 0),
-	FIELD(statx_out, stat.atime.tv_sec, NUMBER, 0),
-	FIELD(statx_out, stat.atime.tv_nsec, NUMBER, 0),
-	FIELD(statx_out, stat.atime.reserved, NUMBER, 0),
-	FIELD(statx_out, stat.btime.tv_sec, NUMBER, 0),
-	FIELD(statx_out, stat.btime.tv_nsec, NUMBER, 0),
-	FIELD(statx_out, stat.btime.reserved, NUMBER, 0),
-	FIELD(statx_out, stat.ctime.tv_sec, NUMBER, 0),
-	FIELD(statx_out, stat.ctime.tv_nsec, NUMBER, 0),
-	FIELD(statx_out, stat.ctime.reserved, NUMBER, 0),
-	FIELD(statx_out, stat.mtime.tv_sec, NUMBER, 0),
-	FIELD(statx_out, stat.mtime.tv_nsec, NUMBER, 0),
-	FIELD(statx_out, stat.mtime.reserved, NUMBER, 0),
-	FIELD(statx_out, stat.rdev_major, NUMBER, 0),
-	FIELD(statx_out, stat.rdev_minor, NUMBER, 0),
-	FIELD(statx_out, stat.dev_major, NUMBER, 0),
-	FIELD(statx_out, stat.dev_minor, NUMBER, 0),
-	FIELD(statx_out, stat.spare2, BYTES, 0),
-};
-static const struct cf_run statx_out_runs[] = {
-	{ 8, 1, 0 },   { 4, 2, 8 },   { 4, 2, 32 },  { 8, 1, 40 },
-	{ 4, 3, 48 },  { 2, 1, 60 },  { 8, 5, 64 },  { 4, 2, 104 },
-	{ 8, 1, 112 }, { 4, 2, 120 }, { 8, 1, 128 }, { 4, 2, 136 },
-	{ 8, 1, 144 }, { 4, 6, 152 }
-};
-STRUCT(statx_out, "fuse_statx_out", sizeof(struct cf_statx_out));
 
 static const struct crossfuse_field mknod_in_fields[] = {
 	FIELD(mknod_in, mode, NUMBER, 0),
@@ -254,47 +157,6 @@ static const struct cf_run create_in_runs[] = { { 4, 4, 0 } };
 STRUCT_WITH(create_in, "fuse_create_in", sizeof(struct cf_create_in),
 	    OPEN_FLAGS, flags);
 
-static const struct crossfuse_field open_out_fields[] = {
-	FIELD(open_out, fh, NUMBER, 0),
-	FIELD(open_out, open_flags, NUMBER, 0),
-	FIELD(open_out, backing_id, NUMBER, 40),
-};
-static const struct cf_run open_out_runs[] = { { 8, 1, 0 }, { 4, 2, 8 } };
-STRUCT(open_out, "fuse_open_out", sizeof(struct cf_open_out));
-
-static const struct crossfuse_field create_out_fields[] = {
-	FIELD(create_out, entry.nodeid, NUMBER, 0),
-	FIELD(create_out, entry.generation, NUMBER, 0),
-	FIELD(create_out, entry.entry_valid, NUMBER, 0),
-	FIELD(create_out, entry.attr_valid, NUMBER, 0),
-	FIELD(create_out, entry.entry_valid_nsec, NUMBER, 0),
-	FIELD(create_out, entry.attr_valid_nsec, NUMBER, 0),
-	FIELD(create_out, entry.attr.ino, NUMBER, 0),
-	FIELD(create_out, entry.attr.size, NUMBER, 0),
-	FIELD(create_out, entry.attr.blocks, NUMBER, 0),
-	FIELD(create_out, entry.attr.atime, NUMBER, 0),
-	FIELD(create_out, entry.attr.mtime, NUMBER, 0),
-	FIELD(create_out, entry.attr.ctime, NUMBER, 0),
-	FIELD(create_out, entry.attr.atimensec, NUMBER, 0),
-	FIELD(create_out, entry.attr.mtimensec, NUMBER, 0),
-	FIELD(create_out, entry.attr.ctimensec, NUMBER, 0),
-	FIELD(create_out, entry.attr.mode, NUMBER, 0),
-	FIELD(create_out, entry.attr.nlink, NUMBER, 0),
-	FIELD(create_out, entry.attr.uid, NUMBER, 0),
-	FIELD(create_out, entry.attr.gid, NUMBER, 0),
-	FIELD(create_out, entry.attr.rdev, NUMBER, 0),
-	FIELD(create_out, entry.attr.blksize, NUMBER, 0),
-	FIELD(create_out, entry.attr.flags, NUMBER, 32),
-	FIELD(create_out, open.fh, NUMBER, 0),
-	FIELD(create_out, open.open_flags, NUMBER, 0),
-	FIELD(create_out, open.backing_id, NUMBER, 40),
-};
-static const struct cf_run create_out_runs[] = { { 8, 4, 0 },	{ 4, 2, 32 },
-						 { 8, 6, 40 },	{ 4, 10, 88 },
-						 { 8, 1, 128 }, { 4, 2, 136 } };
-STRUCT(create_out, "fuse_entry_out, fuse_open_out",
-       sizeof(struct cf_create_out));
-
 static const struct crossfuse_field release_in_fields[] = {
 	FIELD(release_in, fh, NUMBER, 0),
 	FIELD(release_in, flags, OPEN_FLAGS, 0),
@@ -348,28 +210,6 @@ static const struct cf_run write_in_runs[] = {
 STRUCT_WITH(write_in, "fuse_write_in", sizeof(struct cf_write_in), OPEN_FLAGS,
 	    flags);
 
-static const struct crossfuse_field write_out_fields[] = {
-	FIELD(write_out, size, NUMBER, 0),
-	FIELD(write_out, padding, NUMBER, 0),
-};
-static const struct cf_run write_out_runs[] = { { 4, 2, 0 } };
-STRUCT(write_out, "fuse_write_out", sizeof(struct cf_write_out));
-
-static const struct crossfuse_field statfs_out_fields[] = {
-	FIELD(statfs_out, st.blocks, NUMBER, 0),
-	FIELD(statfs_out, st.bfree, NUMBER, 0),
-	FIELD(statfs_out, st.bavail, NUMBER, 0),
-	FIELD(statfs_out, st.files, NUMBER, 0),
-	FIELD(statfs_out, st.ffree, NUMBER, 0),
-	FIELD(statfs_out, st.bsize, NUMBER, 0),
-	FIELD(statfs_out, st.namelen, NUMBER, 0),
-	FIELD(statfs_out, st.frsize, NUMBER, 0),
-	FIELD(statfs_out, st.padding, NUMBER, 0),
-	FIELD(statfs_out, st.spare, BYTES, 0),
-};
-static const struct cf_run statfs_out_runs[] = { { 8, 5, 0 }, { 4, 4, 40 } };
-STRUCT(statfs_out, "fuse_statfs_out", sizeof(struct cf_statfs_out));
-
 static const struct crossfuse_field fsync_in_fields[] = {
 	FIELD(fsync_in, fh, NUMBER, 0),
 	FIELD(fsync_in, fsync_flags, NUMBER, 0),
@@ -394,13 +234,6 @@ static const struct crossfuse_field getxattr_in_fields[] = {
 static const struct cf_run getxattr_in_runs[] = { { 4, 2, 0 } };
 STRUCT(getxattr_in, "fuse_getxattr_in", sizeof(struct cf_getxattr_in));
 
-static const struct crossfuse_field getxattr_out_fields[] = {
-	FIELD(getxattr_out, size, NUMBER, 0),
-	FIELD(getxattr_out, padding, NUMBER, 0),
-};
-static const struct cf_run getxattr_out_runs[] = { { 4, 2, 0 } };
-STRUCT(getxattr_out, "fuse_getxattr_out", sizeof(struct cf_getxattr_out));
-
 static const struct crossfuse_field lk_in_fields[] = {
 	FIELD(lk_in, fh, NUMBER, 0),	   FIELD(lk_in, owner, NUMBER, 0),
 	FIELD(lk_in, lk.start, NUMBER, 0), FIELD(lk_in, lk.end, NUMBER, 0),
@@ -409,15 +242,6 @@ static const struct crossfuse_field lk_in_fields[] = {
 };
 static const struct cf_run lk_in_runs[] = { { 8, 4, 0 }, { 4, 4, 32 } };
 STRUCT_WITH(lk_in, "fuse_lk_in", sizeof(struct cf_lk_in), LOCK, lk.type);
-
-static const struct crossfuse_field lk_out_fields[] = {
-	FIELD(lk_out, lk.start, NUMBER, 0),
-	FIELD(lk_out, lk.end, NUMBER, 0),
-	FIELD(lk_out, lk.type, LOCK, 0),
-	FIELD(lk_out, lk.pid, NUMBER, 0),
-};
-static const struct cf_run lk_out_runs[] = { { 8, 2, 0 }, { 4, 2, 16 } };
-STRUCT_WITH(lk_out, "fuse_lk_out", sizeof(struct cf_lk_out), LOCK, lk.type);
 
 static const struct crossfuse_field access_in_fields[] = {
 	FIELD(access_in, mask, NUMBER, 0),
@@ -438,28 +262,6 @@ static const struct crossfuse_field init_in_fields[] = {
 static const struct cf_run init_in_runs[] = { { 4, 6, 0 } };
 STRUCT(init_in, "fuse_init_in", CF_COMPAT_INIT_IN_SIZE);
 
-static const struct crossfuse_field init_out_fields[] = {
-	FIELD(init_out, major, NUMBER, 0),
-	FIELD(init_out, minor, NUMBER, 0),
-	FIELD(init_out, max_readahead, NUMBER, 0),
-	FIELD(init_out, flags, NUMBER, 0),
-	FIELD(init_out, max_background, NUMBER, 0),
-	FIELD(init_out, congestion_threshold, NUMBER, 0),
-	FIELD(init_out, max_write, NUMBER, 0),
-	FIELD(init_out, time_gran, NUMBER, 0),
-	FIELD(init_out, max_pages, PAGES, 28),
-	FIELD(init_out, map_alignment, NUMBER, 31),
-	FIELD(init_out, flags2, NUMBER, 36),
-	FIELD(init_out, max_stack_depth, NUMBER, 40),
-	FIELD(init_out, request_timeout, NUMBER, 43),
-	FIELD(init_out, unused, BYTES, 0),
-};
-static const struct cf_run init_out_runs[] = { { 4, 4, 0 },  { 2, 2, 16 },
-					       { 4, 2, 20 }, { 2, 2, 28 },
-					       { 4, 2, 32 }, { 2, 1, 40 } };
-STRUCT_WITH(init_out, "fuse_init_out", CF_COMPAT_INIT_OUT_SIZE, PAGES,
-	    max_pages);
-
 static const struct crossfuse_field cuse_init_in_fields[] = {
 	FIELD(cuse_init_in, major, NUMBER, 0),
 	FIELD(cuse_init_in, minor, NUMBER, 0),
@@ -468,20 +270,6 @@ static const struct crossfuse_field cuse_init_in_fields[] = {
 };
 static const struct cf_run cuse_init_in_runs[] = { { 4, 4, 0 } };
 STRUCT(cuse_init_in, "cuse_init_in", sizeof(struct cf_cuse_init_in));
-
-static const struct crossfuse_field cuse_init_out_fields[] = {
-	FIELD(cuse_init_out, major, NUMBER, 0),
-	FIELD(cuse_init_out, minor, NUMBER, 0),
-	FIELD(cuse_init_out, unused, NUMBER, 0),
-	FIELD(cuse_init_out, flags, NUMBER, 0),
-	FIELD(cuse_init_out, max_read, NUMBER, 0),
-	FIELD(cuse_init_out, max_write, NUMBER, 0),
-	FIELD(cuse_init_out, dev_major, NUMBER, 0),
-	FIELD(cuse_init_out, dev_minor, NUMBER, 0),
-	FIELD(cuse_init_out, spare, BYTES, 0),
-};
-static const struct cf_run cuse_init_out_runs[] = { { 4, 8, 0 } };
-STRUCT(cuse_init_out, "cuse_init_out", sizeof(struct cf_cuse_init_out));
 
 static const struct crossfuse_field interrupt_in_fields[] = {
 	FIELD(interrupt_in, unique, NUMBER, 0),
@@ -497,12 +285,6 @@ static const struct crossfuse_field bmap_in_fields[] = {
 static const struct cf_run bmap_in_runs[] = { { 8, 1, 0 }, { 4, 2, 8 } };
 STRUCT(bmap_in, "fuse_bmap_in", sizeof(struct cf_bmap_in));
 
-static const struct crossfuse_field bmap_out_fields[] = {
-	FIELD(bmap_out, block, NUMBER, 0),
-};
-static const struct cf_run bmap_out_runs[] = { { 8, 1, 0 } };
-STRUCT(bmap_out, "fuse_bmap_out", sizeof(struct cf_bmap_out));
-
 static const struct crossfuse_field ioctl_in_fields[] = {
 	FIELD(ioctl_in, fh, NUMBER, 0),
 	FIELD(ioctl_in, flags, NUMBER, 0),
@@ -517,16 +299,6 @@ static const struct cf_run ioctl_in_runs[] = {
 STRUCT_WITH(ioctl_in, "fuse_ioctl_in", sizeof(struct cf_ioctl_in), IOCTL_CMD,
 	    cmd);
 
-static const struct crossfuse_field ioctl_out_fields[] = {
-	FIELD(ioctl_out, result, ERRNO, 0),
-	FIELD(ioctl_out, flags, NUMBER, 0),
-	FIELD(ioctl_out, in_iovs, NUMBER, 0),
-	FIELD(ioctl_out, out_iovs, NUMBER, 0),
-};
-static const struct cf_run ioctl_out_runs[] = { { 4, 4, 0 } };
-STRUCT_WITH(ioctl_out, "fuse_ioctl_out", sizeof(struct cf_ioctl_out), ERRNO,
-	    result);
-
 static const struct crossfuse_field poll_in_fields[] = {
 	FIELD(poll_in, fh, NUMBER, 0),
 	FIELD(poll_in, kh, NUMBER, 0),
@@ -535,14 +307,6 @@ static const struct crossfuse_field poll_in_fields[] = {
 };
 static const struct cf_run poll_in_runs[] = { { 8, 2, 0 }, { 4, 2, 16 } };
 STRUCT_WITH(poll_in, "fuse_poll_in", sizeof(struct cf_poll_in), POLL, events);
-
-static const struct crossfuse_field poll_out_fields[] = {
-	FIELD(poll_out, revents, POLL, 0),
-	FIELD(poll_out, padding, NUMBER, 0),
-};
-static const struct cf_run poll_out_runs[] = { { 4, 2, 0 } };
-STRUCT_WITH(poll_out, "fuse_poll_out", sizeof(struct cf_poll_out), POLL,
-	    revents);
 
 static const struct crossfuse_field fallocate_in_fields[] = {
 	FIELD(fallocate_in, fh, NUMBER, 0),
@@ -563,12 +327,6 @@ static const struct crossfuse_field lseek_in_fields[] = {
 static const struct cf_run lseek_in_runs[] = { { 8, 2, 0 }, { 4, 2, 16 } };
 STRUCT(lseek_in, "fuse_lseek_in", sizeof(struct cf_lseek_in));
 
-static const struct crossfuse_field lseek_out_fields[] = {
-	FIELD(lseek_out, offset, NUMBER, 0),
-};
-static const struct cf_run lseek_out_runs[] = { { 8, 1, 0 } };
-STRUCT(lseek_out, "fuse_lseek_out", sizeof(struct cf_lseek_out));
-
 static const struct crossfuse_field copy_file_range_in_fields[] = {
 	FIELD(copy_file_range_in, fh_in, NUMBER, 0),
 	FIELD(copy_file_range_in, off_in, NUMBER, 0),
@@ -581,13 +339,6 @@ static const struct crossfuse_field copy_file_range_in_fields[] = {
 static const struct cf_run copy_file_range_in_runs[] = { { 8, 7, 0 } };
 STRUCT(copy_file_range_in, "fuse_copy_file_range_in",
        sizeof(struct cf_copy_file_range_in));
-
-static const struct crossfuse_field copy_file_range_out_fields[] = {
-	FIELD(copy_file_range_out, bytes_copied, NUMBER, 0),
-};
-static const struct cf_run copy_file_range_out_runs[] = { { 8, 1, 0 } };
-STRUCT(copy_file_range_out, "fuse_copy_file_range_out",
-       sizeof(struct cf_copy_file_range_out));
 
 static const struct crossfuse_field setupmapping_in_fields[] = {
 	FIELD(setupmapping_in, fh, NUMBER, 0),
@@ -626,75 +377,5 @@ static const struct cf_run notify_retrieve_in_runs[] = { { 8, 2, 0 },
 							 { 8, 2, 24 } };
 STRUCT(notify_retrieve_in, "fuse_notify_retrieve_in",
        sizeof(struct cf_notify_retrieve_in));
-
-static const struct crossfuse_field notify_poll_wakeup_out_fields[] = {
-	FIELD(notify_poll_wakeup_out, kh, NUMBER, 0),
-};
-static const struct cf_run notify_poll_wakeup_out_runs[] = { { 8, 1, 0 } };
-STRUCT(notify_poll_wakeup_out, "fuse_notify_poll_wakeup_out",
-       sizeof(struct cf_notify_poll_wakeup_out));
-
-static const struct crossfuse_field notify_inval_inode_out_fields[] = {
-	FIELD(notify_inval_inode_out, ino, NUMBER, 0),
-	FIELD(notify_inval_inode_out, off, NUMBER, 0),
-	FIELD(notify_inval_inode_out, len, NUMBER, 0),
-};
-static const struct cf_run notify_inval_inode_out_runs[] = { { 8, 3, 0 } };
-STRUCT(notify_inval_inode_out, "fuse_notify_inval_inode_out",
-       sizeof(struct cf_notify_inval_inode_out));
-
-static const struct crossfuse_field notify_inval_entry_out_fields[] = {
-	FIELD(notify_inval_entry_out, parent, NUMBER, 0),
-	FIELD(notify_inval_entry_out, namelen, NUMBER, 0),
-	FIELD(notify_inval_entry_out, flags, NUMBER, 38),
-};
-static const struct cf_run notify_inval_entry_out_runs[] = { { 8, 1, 0 },
-							     { 4, 2, 8 } };
-STRUCT(notify_inval_entry_out, "fuse_notify_inval_entry_out",
-       sizeof(struct cf_notify_inval_entry_out));
-
-static const struct crossfuse_field notify_delete_out_fields[] = {
-	FIELD(notify_delete_out, parent, NUMBER, 0),
-	FIELD(notify_delete_out, child, NUMBER, 0),
-	FIELD(notify_delete_out, namelen, NUMBER, 0),
-	FIELD(notify_delete_out, padding, NUMBER, 0),
-};
-static const struct cf_run notify_delete_out_runs[] = { { 8, 2, 0 },
-							{ 4, 2, 16 } };
-STRUCT(notify_delete_out, "fuse_notify_delete_out",
-       sizeof(struct cf_notify_delete_out));
-
-static const struct crossfuse_field notify_store_out_fields[] = {
-	FIELD(notify_store_out, nodeid, NUMBER, 0),
-	FIELD(notify_store_out, offset, NUMBER, 0),
-	FIELD(notify_store_out, size, NUMBER, 0),
-	FIELD(notify_store_out, padding, NUMBER, 0),
-};
-static const struct cf_run notify_store_out_runs[] = { { 8, 2, 0 },
-						       { 4, 2, 16 } };
-STRUCT(notify_store_out, "fuse_notify_store_out",
-       sizeof(struct cf_notify_store_out));
-
-static const struct crossfuse_field notify_retrieve_out_fields[] = {
-	FIELD(notify_retrieve_out, notify_unique, NUMBER, 0),
-	FIELD(notify_retrieve_out, nodeid, NUMBER, 0),
-	FIELD(notify_retrieve_out, offset, NUMBER, 0),
-	FIELD(notify_retrieve_out, size, NUMBER, 0),
-	FIELD(notify_retrieve_out, padding, NUMBER, 0),
-};
-static const struct cf_run notify_retrieve_out_runs[] = { { 8, 3, 0 },
-							  { 4, 2, 24 } };
-STRUCT(notify_retrieve_out, "fuse_notify_retrieve_out",
-       sizeof(struct cf_notify_retrieve_out));
-
-static const struct crossfuse_field notify_prune_out_fields[] = {
-	FIELD(notify_prune_out, count, NUMBER, 0),
-	FIELD(notify_prune_out, padding, NUMBER, 0),
-	FIELD(notify_prune_out, spare, NUMBER, 0),
-};
-static const struct cf_run notify_prune_out_runs[] = { { 4, 2, 0 },
-						       { 8, 1, 8 } };
-STRUCT(notify_prune_out, "fuse_notify_prune_out",
-       sizeof(struct cf_notify_prune_out));
 
 #endif

@@ -46,26 +46,32 @@ static const struct {
 	uint32_t flag;
 	uint8_t doubt[EVIDENCE_NONE]; /* OPEN, OPENDIR, CREATE */
 } doubts[] = {
-	{ O_DIRECT_, { 4, 6, 4 } },   { O_FASYNC_, { 8, 8, 8 } },
-	{ O_NOFOLLOW_, { 2, 1, 1 } }, { O_NOATIME_, { 2, 1, 2 } },
-	{ O_DSYNC_, { 2, 4, 2 } },    { O_CLOEXEC_, { 3, 3, 3 } },
-	{ O_NONBLOCK_, { 1, 0, 1 } }, { O_TRUNC_, { 0, 4, 0 } },
-	{ O_APPEND_, { 1, 4, 1 } },
+	{ O_DIRECT_, { 4, 8, 4 } },   { O_FASYNC_, { 8, 8, 8 } },
+	{ O_NOFOLLOW_, { 2, 1, 1 } }, { O_NOATIME_, { 2, 3, 2 } },
+	{ O_DSYNC_, { 2, 7, 2 } },    { O_CLOEXEC_, { 3, 3, 3 } },
+	{ O_NONBLOCK_, { 1, 0, 1 } }, { O_TRUNC_, { 0, 8, 0 } },
+	{ O_APPEND_, { 1, 7, 1 } },
 };
 
 /*
  * How rare a machine is. FORCED: every kernel of it is a 64-bit one without
  * 32-bit programs, so that O_LARGEFILE is never missing.
  */
+enum {
+	NO_SUCH = 255
+};
 static const struct {
 	char name[12];
 	uint8_t little, big;
 	bool little_forced, big_forced;
 } priors[] = {
-	{ "generic", 0, 0, false, false }, { "arm", 0, 3, false, false },
-	{ "powerpc", 1, 0, true, false },  { "mips", 2, 1, false, false },
-	{ "alpha", 6, 9, true, true },	   { "sparc", 9, 3, false, false },
-	{ "parisc", 9, 3, false, false },
+	{ "generic", 0, 0, false, false },
+	{ "arm", 0, 3, false, false },
+	{ "powerpc", 1, 0, true, false },
+	{ "mips", 2, 1, false, false },
+	{ "alpha", 9, NO_SUCH, true, true },
+	{ "sparc", NO_SUCH, 3, false, false },
+	{ "parisc", NO_SUCH, 3, false, false },
 };
 
 /* One hypothesis: the first ABI of its group in the table. */
@@ -74,20 +80,6 @@ struct hypothesis {
 	uint16_t prior;
 	bool forced;
 };
-
-unsigned int evidence_class(uint32_t opcode)
-{
-	switch (opcode) {
-	case CF_OPEN:
-		return EVIDENCE_OPEN;
-	case CF_OPENDIR:
-		return EVIDENCE_OPENDIR;
-	case CF_CREATE:
-		return EVIDENCE_CREATE;
-	default:
-		return EVIDENCE_NONE;
-	}
-}
 
 static void weigh_prior(const struct session *s, struct hypothesis *h)
 {
@@ -101,6 +93,8 @@ static void weigh_prior(const struct session *s, struct hypothesis *h)
 	for (size_t i = 0; i < sizeof(priors) / sizeof(priors[0]); i++)
 		if (!strcmp(priors[i].name, name)) {
 			h->prior = big ? priors[i].big : priors[i].little;
+			if (h->prior == NO_SUCH)
+				h->prior = RULED_OUT;
 			h->forced = big ? priors[i].big_forced
 					: priors[i].little_forced;
 		}
@@ -176,7 +170,7 @@ static unsigned int doubt_of(const struct hypothesis *h, uint32_t flags,
 	if ((seen & O_ACCMODE_) == O_ACCMODE_)
 		sum += 8;
 	if (class == EVIDENCE_OPENDIR && !(seen & O_DIRECTORY_))
-		sum += 3;
+		sum += 4;
 	if (!(seen & O_LARGEFILE_)) {
 		if (h->forced)
 			return RULED_OUT;
@@ -262,14 +256,11 @@ void contradiction_prepare(struct session *s)
 			       : 0;
 }
 
-void contradiction_check(struct session *s, uint32_t opcode, uint32_t flags)
+void contradiction_found(struct session *s, uint32_t opcode, uint32_t flags)
 {
-	unsigned int class = evidence_class(opcode);
-
-	if (class == EVIDENCE_NONE || !(flags & s->never[class]))
-		return;
 	/* It is the client's own word that it speaks canonical. */
-	if (atomic_load(&s->source) == CROSSFUSE_SOURCE_CANON ||
+	if (atomic_load_explicit(&s->contradicted, memory_order_relaxed) ||
+	    atomic_load(&s->source) == CROSSFUSE_SOURCE_CANON ||
 	    atomic_exchange(&s->contradicted, true))
 		return;
 	session_event(s, CROSSFUSE_EVENT_CONTRADICTION, opcode, flags);

@@ -26,14 +26,17 @@ void session_event(struct session *s, enum crossfuse_event_type type,
 /* Whether a value is new; bounded, so what finds no place is not. */
 static bool is_new(struct seen *seen, uint32_t value)
 {
+	/* 0 is a free place, so it is kept with the largest number. */
+	uint32_t key = value ? value : UINT32_MAX;
+
 	for (size_t i = 0; i < sizeof(seen->place) / sizeof(uint32_t); i++) {
 		uint32_t there = atomic_load(&seen->place[i]);
 
 		/* Another thread may take the place at the same time. */
 		if (!there && atomic_compare_exchange_strong(&seen->place[i],
-							     &there, value))
+							     &there, key))
 			return true;
-		if (there == value)
+		if (there == key)
 			return false;
 	}
 	return false;
@@ -47,9 +50,10 @@ static uint32_t new_bits(_Atomic uint32_t *seen, uint32_t value)
 
 static bool is_new_malformed(struct session *s, uint32_t opcode)
 {
-	uint64_t bit = UINT64_C(1) << (opcode < 64 ? opcode : 0);
+	uint32_t index = opcode < 64 ? opcode : 0;
 
-	return !(atomic_fetch_or(&s->seen_malformed, bit) & bit);
+	return new_bits(&s->seen_malformed[index / 32], UINT32_C(1)
+								<< index % 32);
 }
 
 void session_unknown(struct session *s, enum crossfuse_event_type type,

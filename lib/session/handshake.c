@@ -141,6 +141,7 @@ static void start_over(struct session *s, const struct offer *offer,
 	s->answered = false;
 	s->setxattr_ext = false;
 	s->swapped = swapped;
+	forget_open_flags(s);
 	atomic_store(&s->contradicted, false);
 	detect_start(s);
 }
@@ -167,7 +168,7 @@ static void forward_request(struct session *s, struct crossfuse_call *call,
 
 	if (call->private_word & MODE_UNTOUCHED)
 		return;
-	if (call->opcode == CF_INIT && s->offered)
+	if (call->opcode == CF_INIT && s->arch_id)
 		hide_offer(body, len, s->minor, s->swapped);
 	if (mode_swaps(call->private_word)) {
 		session_swap_in_header(head);

@@ -26,6 +26,18 @@ enum {
 	DETECT_GROUPS = 8
 };
 
+/*
+ * Two halves of a pair, read and written at once. Some 32-bit machines cannot:
+ * they would need another library for it.
+ */
+#if ATOMIC_LLONG_LOCK_FREE == 2
+typedef _Atomic uint64_t last_flags_t;
+#define HAVE_LAST_FLAGS 1
+#else
+typedef uint64_t last_flags_t;
+#define HAVE_LAST_FLAGS 0
+#endif
+
 /* Values that were told of already; 0 is a free place. */
 struct seen {
 	_Atomic uint32_t place[8];
@@ -48,6 +60,9 @@ struct session {
 	bool setxattr_ext;
 	bool swapped;
 
+	/* Open flags: the client's, the server's; see value.c. */
+	last_flags_t last_flags;
+
 	/* Which bits of OPEN, OPENDIR, CREATE speak against the client's ABI. */
 	uint32_t never[3];
 	_Atomic bool contradicted;
@@ -60,7 +75,7 @@ struct session {
 	/* So that each surprise is told of only once. */
 	_Atomic uint32_t seen_flags;
 	_Atomic uint32_t seen_poll;
-	_Atomic uint64_t seen_malformed;
+	_Atomic uint32_t seen_malformed[2]; /* by opcode, to 63 */
 	struct seen seen_errno;
 	struct seen seen_lock;
 	struct seen seen_ioctl;
@@ -121,13 +136,34 @@ enum {
 	EVIDENCE_CREATE,
 	EVIDENCE_NONE
 };
-unsigned int evidence_class(uint32_t opcode);
+static inline unsigned int evidence_class(uint32_t opcode)
+{
+	switch (opcode) {
+	case CF_OPEN:
+		return EVIDENCE_OPEN;
+	case CF_OPENDIR:
+		return EVIDENCE_OPENDIR;
+	case CF_CREATE:
+		return EVIDENCE_CREATE;
+	default:
+		return EVIDENCE_NONE;
+	}
+}
+
 void detect_start(struct session *s);
 /* Weighs the flags of an OPEN, OPENDIR or CREATE as the client sent them. */
 void detect_feed(struct session *s, uint32_t opcode, uint32_t flags);
 /* Prepares session.never for the client's ABI; and looks at it. */
 void contradiction_prepare(struct session *s);
-void contradiction_check(struct session *s, uint32_t opcode, uint32_t flags);
+void contradiction_found(struct session *s, uint32_t opcode, uint32_t flags);
+static inline void contradiction_check(struct session *s, uint32_t opcode,
+				       uint32_t flags)
+{
+	unsigned int class = evidence_class(opcode);
+
+	if (class != EVIDENCE_NONE && flags & s->never[class])
+		contradiction_found(s, opcode, flags);
+}
 
 /* handshake.c: FUSE_INIT and CUSE_INIT, and the reply to FUSE_INIT. */
 int handshake_request(struct session *s, struct crossfuse_call *call,
@@ -161,10 +197,12 @@ int value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
 		     uint32_t old, uint32_t *ret_now);
 int value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
 		   uint32_t old, uint32_t *ret_now);
+/* Before the client's ABI changes. */
+void forget_open_flags(struct session *s);
 /* An error, 0 or negative, of the server as the client has it. */
 int32_t value_of_error(struct session *s, uint32_t opcode, int32_t error);
 
-/* ioctl.c: whether the payload of a request can be carried, and its number. */
+/* carry.c: whether the payload of a request can be carried, and its number. */
 int ioctl_request(struct session *s, struct crossfuse_call *call,
 		  const void *body, uint32_t *ret_cmd);
 /* Whether the payload of a reply is what was expected. */

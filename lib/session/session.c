@@ -165,6 +165,21 @@ static uint16_t request_fixed(const struct session *s,
 							 : plan->size;
 }
 
+/* The most frequent messages are just as long as their fixed part. */
+static inline int check_parts(const struct cf_plan *plan,
+			      const struct cf_source *source, const void *body,
+			      size_t head_len, size_t body_len,
+			      struct cf_parts *ret_parts)
+{
+	if (plan->tail != CROSSFUSE_TAIL_NONE)
+		return cf_check_parts(plan, source, body, head_len, body_len,
+				      ret_parts);
+	if (head_len != source->fixed || body_len != source->fixed)
+		return -EBADMSG;
+	*ret_parts = (struct cf_parts){ .fixed = source->fixed };
+	return 0;
+}
+
 /* What the ABI changes in a request, before anything is written. */
 static int request_value(struct session *s, struct crossfuse_call *call,
 			 const struct cf_plan *plan, const uint8_t *body,
@@ -204,9 +219,9 @@ static int translate_request(struct session *s, struct crossfuse_call *call,
 	uint32_t now = 0;
 	int err;
 
-	if (cf_check_parts(plan, &source, body,
-			   head_len - sizeof(struct cf_in_header),
-			   total_len - sizeof(struct cf_in_header), &parts))
+	if (check_parts(plan, &source, body,
+			head_len - sizeof(struct cf_in_header),
+			total_len - sizeof(struct cf_in_header), &parts))
 		return session_malformed(s, call->opcode);
 	if (plan->kind) {
 		err = request_value(s, call, plan, body, mode, &now);
@@ -315,8 +330,9 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 	struct cf_parts parts;
 	uint32_t now = 0;
 
-	if (cf_check_parts(plan, &source, body, head_len - OUT_HEAD,
-			   total_len - OUT_HEAD, &parts))
+	if (check_parts(plan, &source, body, head_len - OUT_HEAD,
+			total_len - OUT_HEAD, &parts) ||
+	    (call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE && parts.tail_len))
 		return session_malformed(s, call->opcode);
 	if (plan->tail == CROSSFUSE_TAIL_IOCTL) {
 		if (ioctl_reply(call, body, parts.tail_len))

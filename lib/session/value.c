@@ -3,15 +3,69 @@
 #include "private.h"
 #include <errno.h>
 
+/*
+ * The flags of an open file come with each of its requests: what was
+ * translated last is kept. Only while the client's ABI is settled: it does not
+ * change again before the next FUSE_INIT.
+ */
+#if HAVE_LAST_FLAGS
+static bool recall_open_flags(struct session *s, uint32_t old,
+			      uint32_t *ret_now)
+{
+	uint64_t last =
+		atomic_load_explicit(&s->last_flags, memory_order_relaxed);
+
+	if (!old || old != last >> 32)
+		return false;
+	*ret_now = (uint32_t)last;
+	return true;
+}
+
+static void keep_open_flags(struct session *s, uint32_t old, uint32_t now)
+{
+	if (atomic_load_explicit(&s->mode, memory_order_relaxed) & MODE_DETECT)
+		return;
+	atomic_store_explicit(&s->last_flags, (uint64_t)old << 32 | now,
+			      memory_order_relaxed);
+}
+
+void forget_open_flags(struct session *s)
+{
+	atomic_store(&s->last_flags, 0);
+}
+#else
+static bool recall_open_flags(struct session *s, uint32_t old,
+			      uint32_t *ret_now)
+{
+	(void)s, (void)old, (void)ret_now;
+	return false;
+}
+
+static void keep_open_flags(struct session *s, uint32_t old, uint32_t now)
+{
+	(void)s, (void)old, (void)now;
+}
+
+void forget_open_flags(struct session *s)
+{
+	s->last_flags = 0;
+}
+#endif
+
 static uint32_t open_flags(struct session *s, uint32_t opcode, uint32_t old)
 {
 	uint32_t unknown = 0;
-	uint32_t now = crossfuse_open_flags(client_abi(s), s->config.server,
-					    old, &unknown);
+	uint32_t now;
 
+	if (recall_open_flags(s, old, &now))
+		return now;
+	now = crossfuse_open_flags(client_abi(s), s->config.server, old,
+				   &unknown);
 	if (unknown)
 		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_FLAGS, opcode,
 				unknown);
+	else
+		keep_open_flags(s, old, now);
 	return now;
 }
 

@@ -63,7 +63,7 @@ static int truncate_file(struct op *op, const struct cf_setattr_in *in)
 
 	if (in->size > INT64_MAX)
 		return -EFBIG;
-	thread_keep_setid(op->dir, !(in->valid & CF_FATTR_KILL_SUIDGID));
+	thread_keep_setid(op, !(in->valid & CF_FATTR_KILL_SUIDGID));
 	if (in->valid & CF_FATTR_FH) {
 		handle = handle_get(op->dir, in->fh);
 		if (!handle)
@@ -104,8 +104,8 @@ static int set_times(struct op *op, const struct cf_setattr_in *in)
 	};
 	struct fd_name name = fd_name(op->inode->fd);
 
-	return utimensat(op->dir->proc_fd, name.text, times, 0) < 0 ? -errno :
-								     0;
+	return utimensat(op->dir->proc_fd, name.text, times, 0) < 0 ? -errno
+								    : 0;
 }
 
 static int set_owner(struct op *op, const struct cf_setattr_in *in)
@@ -114,18 +114,18 @@ static int set_owner(struct op *op, const struct cf_setattr_in *in)
 	gid_t gid = in->valid & CF_FATTR_GID ? in->gid : (gid_t)-1;
 
 	return fchownat(op->inode->fd, "", uid, gid,
-			AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ?
-		       -errno :
-		       0;
+			AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int set_mode(struct op *op, const struct cf_setattr_in *in)
 {
 	struct fd_name name = fd_name(op->inode->fd);
 
-	return fchmodat(op->dir->proc_fd, name.text, in->mode & 07777, 0) < 0 ?
-		       -errno :
-		       0;
+	return fchmodat(op->dir->proc_fd, name.text, in->mode & 07777, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 ssize_t op_setattr(struct op *op)
@@ -212,8 +212,7 @@ ssize_t op_access(struct op *op)
 	if (want & W_OK && op->dir->options->readonly)
 		return -EROFS;
 	if (op->in->uid == 0) {
-		if (want & X_OK && !S_ISDIR(st.st_mode) &&
-		    !(st.st_mode & 0111))
+		if (want & X_OK && !S_ISDIR(st.st_mode) && !(st.st_mode & 0111))
 			return -EACCES;
 		return 0;
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* From a request to its handler, and the handshake. */
+#include "../log.h"
 #include "internal.h"
 #include "lock.h"
-#include "../log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 enum {
-	OP_INODE = 1, /* in->nodeid must be known */
-	OP_NAME = 2, /* a name follows the fixed part */
-	OP_NAME2 = 4, /* and another */
-	OP_WRITES = 8, /* refused on a share that is read-only */
-	OP_DATA = 16, /* the reply stands in call->room */
-	OP_SILENT = 32, /* there is no reply */
-	OP_TEXT = 64, /* names need not be components (SYMLINK's target) */
+	OP_INODE = 1,	 /* in->nodeid must be known */
+	OP_NAME = 2,	 /* a name follows the fixed part */
+	OP_NAME2 = 4,	 /* and another */
+	OP_WRITES = 8,	 /* refused on a share that is read-only */
+	OP_DATA = 16,	 /* the reply stands in call->room */
+	OP_SILENT = 32,	 /* there is no reply */
+	OP_TEXT = 64,	 /* names need not be components (SYMLINK's target) */
 	OP_BLOCKS = 128, /* may wait for a disk */
 	OP_KEEP_SETID = 256, /* set-id bits are as the client asks for */
 	OP_CREATES = OP_INODE | OP_NAME | OP_WRITES | OP_KEEP_SETID,
@@ -87,8 +87,7 @@ static const struct row rows[] = {
 			 OP_INODE | OP_NAME | OP_TEXT | OP_WRITES |
 				 OP_KEEP_SETID },
 	[CF_STATX] = { op_statx, ARG(statx), OP_INODE },
-	[CF_COPY_FILE_RANGE_64] = { op_copy_file_range_64,
-				    ARG(copy_file_range),
+	[CF_COPY_FILE_RANGE_64] = { op_copy_file_range_64, ARG(copy_file_range),
 				    OP_WRITES | OP_BLOCKS },
 };
 
@@ -136,9 +135,9 @@ static int take_extensions(struct op *op)
 	size_t len = (size_t)op->in->total_extlen * 8;
 
 	if (op->dir->agreed.minor < 38)
-		len = op->dir->agreed.flags & CF_INIT_SECURITY_CTX ?
-			      op->rest_len :
-			      0;
+		len = op->dir->agreed.flags & CF_INIT_SECURITY_CTX
+			      ? op->rest_len
+			      : 0;
 	if (len > op->rest_len)
 		return -EINVAL;
 	op->rest_len -= len;
@@ -184,7 +183,7 @@ static ssize_t handle(struct op *op, const struct row *row)
 	if (row->flags & OP_BLOCKS)
 		call_may_block(op->call);
 	if (row->flags & OP_KEEP_SETID)
-		thread_keep_setid(op->dir, true);
+		thread_keep_setid(op, true);
 	ret = row->fn(op);
 	if (op->inode)
 		inode_put(op->dir, op->inode);
@@ -214,14 +213,12 @@ void dir_submit(struct dir *dir, struct call *call)
 static uint64_t offers(const struct options *options)
 {
 	uint64_t flags =
-		CF_INIT_ASYNC_READ | CF_INIT_POSIX_LOCKS |
-		CF_INIT_FLOCK_LOCKS | CF_INIT_ATOMIC_O_TRUNC |
-		CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES |
-		CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
+		CF_INIT_ASYNC_READ | CF_INIT_POSIX_LOCKS | CF_INIT_FLOCK_LOCKS |
+		CF_INIT_ATOMIC_O_TRUNC | CF_INIT_EXPORT_SUPPORT |
+		CF_INIT_BIG_WRITES | CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
 		CF_INIT_ASYNC_DIO | CF_INIT_PARALLEL_DIROPS |
 		CF_INIT_MAX_PAGES | CF_INIT_CACHE_SYMLINKS |
-		CF_INIT_SETXATTR_EXT | CF_INIT_EXT |
-		CF_INIT_CREATE_SUPP_GROUP;
+		CF_INIT_SETXATTR_EXT | CF_INIT_EXT | CF_INIT_CREATE_SUPP_GROUP;
 
 	if (!options->no_readdirplus)
 		flags |= CF_INIT_DO_READDIRPLUS | CF_INIT_READDIRPLUS_AUTO;

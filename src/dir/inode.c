@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The files that the client knows, each by an O_PATH descriptor. */
+#include "../log.h"
 #include "hash.h"
 #include "internal.h"
 #include "lock.h"
-#include "../log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -102,8 +102,7 @@ static void shard_grow(struct inode_shard *shard)
 }
 
 /* Counts one more lookup of the file if the client knows it. */
-static struct inode *find(struct dir *dir, const struct key *key,
-			  uint64_t hash)
+static struct inode *find(struct dir *dir, const struct key *key, uint64_t hash)
 {
 	struct inode_shard *shard = shard_of(dir, hash);
 	struct inode *inode;
@@ -148,7 +147,7 @@ static struct inode *insert(struct dir *dir, struct inode *inode)
 		inode->next = *bucket;
 		*bucket = inode;
 		slot_publish(&inode->slot); /* the table's reference */
-		slot_hold(&inode->slot); /* the caller's */
+		slot_hold(&inode->slot);    /* the caller's */
 	}
 	pthread_mutex_unlock(&shard->mutex);
 	return other;
@@ -174,8 +173,8 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 	shard = shard_of(dir, hash_of_inode(inode));
 	pthread_mutex_lock(&shard->mutex);
 	if (inode->nlookup) {
-		inode->nlookup -= nlookup < inode->nlookup ? nlookup :
-							     inode->nlookup;
+		inode->nlookup -= nlookup < inode->nlookup ? nlookup
+							   : inode->nlookup;
 		gone = inode->nlookup == 0;
 		if (gone)
 			unlink_inode(shard, inode);

@@ -19,13 +19,13 @@
 
 /* One file of the host that the client knows, or is about to. */
 struct inode {
-	struct slot slot; /* first; slot.id is the nodeid */
-	int fd; /* O_PATH */
-	mode_t type; /* S_IFMT bits: these never change */
+	struct slot slot;	   /* first; slot.id is the nodeid */
+	int fd;			   /* O_PATH */
+	mode_t type;		   /* S_IFMT bits: these never change */
 	uint64_t dev, ino, mnt_id; /* the key in the table */
 	uint64_t nlookup; /* what the client holds; under the shard's mutex */
 	_Atomic bool submount; /* a file system begins here */
-	struct inode *next; /* in the bucket; under the shard's mutex */
+	struct inode *next;    /* in the bucket; under the shard's mutex */
 	struct lock_file locks;
 };
 
@@ -38,8 +38,8 @@ struct handle {
 	bool direct; /* O_DIRECT: reads and writes wait for the disk */
 	_Atomic bool closed;
 	_Atomic bool no_nowait; /* RWF_NOWAIT does not work here */
-	struct stream *stream; /* of a directory; NULL until it is read */
-	pthread_mutex_t mutex; /* of stream */
+	struct stream *stream;	/* of a directory; NULL until it is read */
+	pthread_mutex_t mutex;	/* of stream */
 	struct lock_flock flock;
 };
 
@@ -61,11 +61,11 @@ struct agreed {
 struct dir {
 	const struct options *options;
 	int proc_fd; /* /proc/self/fd, O_PATH */
-	uid_t uid; /* of this process */
+	uid_t uid;   /* of this process */
 	gid_t gid;
-	bool privileged; /* it may act as any user */
-	bool all_ids; /* and every user exists */
-	uint64_t caps; /* capabilities, as bits, that a thread may use */
+	bool privileged;      /* it may act as any user */
+	bool all_ids;	      /* and every user exists */
+	uint64_t caps;	      /* capabilities, as bits, that a thread may use */
 	uint64_t timeout_sec; /* of names and attributes */
 	struct slots inodes;
 	struct slots handles;
@@ -83,8 +83,8 @@ struct op {
 	struct call *call;
 	const struct cf_in_header *in;
 	struct inode *inode; /* of in->nodeid, held; NULL if not wanted */
-	const void *arg; /* the fixed part, as long as the table says */
-	const char *name; /* checked to be one component */
+	const void *arg;     /* the fixed part, as long as the table says */
+	const char *name;    /* checked to be one component */
 	const char *name2;
 	const void *rest; /* behind the names, extensions not included */
 	size_t rest_len;
@@ -146,8 +146,11 @@ void cred_init(struct dir *dir);
 /* A working directory and umask of this thread's own, in /proc/self/fd. */
 int thread_enter_proc(struct dir *dir);
 int thread_umask(struct dir *dir, mode_t mask);
-/* Whether set-id bits survive what this thread does. */
-void thread_keep_setid(struct dir *dir, bool keep);
+/*
+ * Whether set-id bits survive what this thread does. If not, it is the caller's
+ * group that counts.
+ */
+void thread_keep_setid(const struct op *op, bool keep);
 /* The name of FD in /proc/self/fd. */
 struct fd_name {
 	char text[12];
@@ -172,18 +175,18 @@ int cred_enter(struct op *op, const struct extensions *ext,
 	       struct cred_scope *ret_scope);
 void cred_leave(struct op *op, const struct cred_scope *scope);
 /* The handlers, by file. */
-op_fn op_init, op_destroy, op_interrupt; /* dispatch.c */
-op_fn op_lookup, op_forget, op_batch_forget; /* lookup.c */
+op_fn op_init, op_destroy, op_interrupt;		      /* dispatch.c */
+op_fn op_lookup, op_forget, op_batch_forget;		      /* lookup.c */
 op_fn op_getattr, op_setattr, op_statx, op_access, op_statfs; /* attr.c */
 op_fn op_readlink, op_mknod, op_mkdir, op_symlink, op_create, op_tmpfile;
-op_fn op_unlink, op_rmdir, op_rename, op_rename2, op_link; /* name.c */
+op_fn op_unlink, op_rmdir, op_rename, op_rename2, op_link;	/* name.c */
 op_fn op_open, op_opendir, op_release, op_releasedir, op_flush; /* open.c */
 op_fn op_fsync, op_fsyncdir, op_syncfs;
 op_fn op_read, op_write, op_lseek, op_fallocate; /* io.c */
 op_fn op_copy_file_range, op_copy_file_range_64;
-op_fn op_readdir, op_readdirplus; /* readdir.c */
+op_fn op_readdir, op_readdirplus;			      /* readdir.c */
 op_fn op_getxattr, op_setxattr, op_listxattr, op_removexattr; /* xattr.c */
-op_fn op_ioctl; /* ioctl.c */
-op_fn op_getlk, op_setlk, op_setlkw; /* lock.c */
+op_fn op_ioctl;						      /* ioctl.c */
+op_fn op_getlk, op_setlk, op_setlkw;			      /* lock.c */
 
 #endif

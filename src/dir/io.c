@@ -51,8 +51,7 @@ static int span_next(struct span *span, const struct iovec **ret_vec)
 
 		if (len > left)
 			len = left;
-		span->cut[n].iov_base =
-			(char *)span->from[n].iov_base + skip;
+		span->cut[n].iov_base = (char *)span->from[n].iov_base + skip;
 		span->cut[n].iov_len = len;
 		left -= len;
 		skip = 0;
@@ -238,13 +237,13 @@ ssize_t op_write(struct op *op)
 	struct handle *handle;
 	ssize_t ret;
 
-	if (in->size > op->call->data_len || in->offset > (uint64_t)INT64_MAX - in->size)
+	if (in->size > op->call->data_len ||
+	    in->offset > (uint64_t)INT64_MAX - in->size)
 		return -EINVAL;
 	handle = file_handle(op->dir, in->fh, &ret);
 	if (!handle)
 		return ret;
-	thread_keep_setid(op->dir,
-			  !(in->write_flags & CF_WRITE_KILL_SUIDGID));
+	thread_keep_setid(op, !(in->write_flags & CF_WRITE_KILL_SUIDGID));
 	ret = write_all(op, handle, in);
 	handle_put(op->dir, handle);
 	if (ret < 0)
@@ -281,10 +280,9 @@ ssize_t op_lseek(struct op *op)
  */
 static void keep_setid_of_root(struct op *op)
 {
-	thread_keep_setid(op->dir,
-			  op->in->uid == 0 ||
-				  !(op->dir->agreed.flags &
-				    CF_INIT_HANDLE_KILLPRIV_V2));
+	thread_keep_setid(op,
+			  op->in->uid == 0 || !(op->dir->agreed.flags &
+						CF_INIT_HANDLE_KILLPRIV_V2));
 }
 
 ssize_t op_fallocate(struct op *op)

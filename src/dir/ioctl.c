@@ -23,13 +23,13 @@ static int find_command(uint32_t cmd, struct command *ret_command)
 	switch (cmd) {
 	case GETFLAGS_32:
 	case GETFLAGS_64:
-		*ret_command = (struct command){ FS_IOC_GETFLAGS,
-						 sizeof(int), false };
+		*ret_command =
+			(struct command){ FS_IOC_GETFLAGS, sizeof(int), false };
 		return 0;
 	case SETFLAGS_32:
 	case SETFLAGS_64:
-		*ret_command = (struct command){ FS_IOC_SETFLAGS,
-						 sizeof(int), true };
+		*ret_command =
+			(struct command){ FS_IOC_SETFLAGS, sizeof(int), true };
 		return 0;
 	case FS_IOC_FSGETXATTR:
 		*ret_command = (struct command){ FS_IOC_FSGETXATTR,
@@ -38,8 +38,7 @@ static int find_command(uint32_t cmd, struct command *ret_command)
 		return 0;
 	case FS_IOC_FSSETXATTR:
 		*ret_command = (struct command){ FS_IOC_FSSETXATTR,
-						 sizeof(struct fsxattr),
-						 true };
+						 sizeof(struct fsxattr), true };
 		return 0;
 	default:
 		return -ENOTTY;
@@ -58,8 +57,7 @@ static ssize_t run(struct op *op, const struct cf_ioctl_in *in,
 	size_t out_size = command->sets ? 0 : in->out_size;
 
 	if (command->sets) {
-		if (in->in_size < command->size ||
-		    op->rest_len < command->size)
+		if (in->in_size < command->size || op->rest_len < command->size)
 			return -EINVAL;
 		memcpy(&value, op->rest, command->size);
 	}

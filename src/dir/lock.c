@@ -17,11 +17,11 @@ struct lock_waiter {
 	struct lock_waiter *next;
 	struct call *call;
 	uint64_t unique;
-	struct inode *inode; /* held */
+	struct inode *inode;   /* held */
 	struct handle *handle; /* held; of flock() only, else NULL */
 	struct lock_range wanted;
 	bool asks_host; /* only the host is in its way */
-	bool visited; /* by the search for a deadlock */
+	bool visited;	/* by the search for a deadlock */
 	int result;
 };
 
@@ -321,6 +321,7 @@ static int wanted_lock(const struct cf_lk_in *in, struct lock_range *ret)
 		.start = in->lk.start,
 		.end = in->lk.end,
 		.owner = in->owner,
+		.fh = in->fh,
 		.pid = in->lk.pid,
 		.type = (int)in->lk.type,
 	};
@@ -389,7 +390,7 @@ ssize_t op_getlk(struct op *op)
 	return sizeof(*out);
 }
 
-void lock_owner_gone(struct dir *dir, struct inode *inode, uint64_t owner)
+static void let_all_go(struct lock_file *file, uint64_t owner)
 {
 	const struct lock_range all = {
 		.end = INT64_MAX,
@@ -397,30 +398,42 @@ void lock_owner_gone(struct dir *dir, struct inode *inode, uint64_t owner)
 		.type = F_UNLCK,
 	};
 	struct range_spare none = { NULL, NULL };
+
+	range_set(file, &all, &none);
+	host_owner_gone(file, owner);
+}
+
+void lock_owner_gone(struct dir *dir, struct inode *inode, uint64_t owner)
+{
 	struct lock_waiter *done = NULL;
 
 	if (!atomic_load_explicit(&inode->locks.used, memory_order_acquire))
 		return;
 	pthread_mutex_lock(&dir->locks.mutex);
-	range_set(&inode->locks, &all, &none);
-	host_owner_gone(&inode->locks, owner);
+	let_all_go(&inode->locks, owner);
 	retry(dir, &done);
 	pthread_mutex_unlock(&dir->locks.mutex);
 	answer(dir, done);
 }
 
+/*
+ * The locks of a process went when it closed the file, with FLUSH. Those of an
+ * open file description (F_OFD_SETLK) go now: their owner is the description,
+ * which is this handle.
+ */
 void lock_handle_gone(struct dir *dir, struct handle *handle)
 {
+	struct lock_file *file = &handle->inode->locks;
 	struct lock_waiter *done = NULL;
+	uint64_t owner;
 
-	if (!atomic_load_explicit(&handle->inode->locks.used,
-				  memory_order_acquire))
+	if (!atomic_load_explicit(&file->used, memory_order_acquire))
 		return;
 	pthread_mutex_lock(&dir->locks.mutex);
-	if (handle->flock.type != F_UNLCK) {
-		flock_let_go(handle, F_UNLCK);
-		retry(dir, &done);
-	}
+	flock_let_go(handle, F_UNLCK);
+	while (range_owner_of(file, handle->slot.id, &owner))
+		let_all_go(file, owner);
+	retry(dir, &done);
 	pthread_mutex_unlock(&dir->locks.mutex);
 	answer(dir, done);
 }

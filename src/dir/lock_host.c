@@ -54,9 +54,9 @@ static struct flock flock_of(const struct lock_range *range)
 		.l_type = (short)range->type,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)range->start,
-		.l_len = range->end == INT64_MAX ?
-				 0 :
-				 (off_t)(range->end - range->start + 1),
+		.l_len = range->end == INT64_MAX
+				 ? 0
+				 : (off_t)(range->end - range->start + 1),
 	};
 }
 
@@ -66,7 +66,8 @@ int host_lock(struct dir *dir, struct inode *inode,
 	struct flock lock = flock_of(wanted);
 	int fd;
 
-	if (wanted->type == F_UNLCK && !find_owner(&inode->locks, wanted->owner))
+	if (wanted->type == F_UNLCK &&
+	    !find_owner(&inode->locks, wanted->owner))
 		return 0;
 	fd = owner_fd(dir, inode, wanted->owner);
 	if (fd < 0)
@@ -77,7 +78,7 @@ int host_lock(struct dir *dir, struct inode *inode,
 	case EACCES:
 	case EAGAIN:
 		return -EAGAIN;
-	case EBADF: /* it may not be opened like that: see owner_fd() */
+	case EBADF:  /* it may not be opened like that: see owner_fd() */
 	case EINVAL: /* no such locks here: only the client's own count */
 	case EOPNOTSUPP:
 	case ENOSYS:
@@ -99,8 +100,8 @@ void host_get(struct dir *dir, struct inode *inode, struct lock_range *lock)
 	}
 	lock->type = found.l_type;
 	lock->start = (uint64_t)found.l_start;
-	lock->end = found.l_len ? (uint64_t)(found.l_start + found.l_len - 1) :
-				  INT64_MAX;
+	lock->end = found.l_len ? (uint64_t)(found.l_start + found.l_len - 1)
+				: INT64_MAX;
 	/* The number of a process of the host means nothing to the client. */
 	lock->pid = 0;
 }

@@ -1,10 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Ranges of bytes with their owners: what POSIX says of them. */
-#include "lock_table.h"
 #include "lock_range.h"
+#include "lock_table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+
+/* A client can make as many as it likes: up to here. */
+#define MOST_RANGES (1u << 20)
+
+static atomic_uint ranges_now;
+
+static struct lock_range *range_new(void)
+{
+	struct lock_range *range;
+
+	if (atomic_fetch_add(&ranges_now, 1) < MOST_RANGES) {
+		range = malloc(sizeof(*range));
+		if (range)
+			return range;
+	}
+	atomic_fetch_sub(&ranges_now, 1);
+	return NULL;
+}
+
+static void range_free(struct lock_range *range)
+{
+	if (!range)
+		return;
+	atomic_fetch_sub(&ranges_now, 1);
+	free(range);
+}
 
 static bool overlap(const struct lock_range *a, const struct lock_range *b)
 {
@@ -28,13 +54,16 @@ const struct lock_range *range_conflict(const struct lock_file *file,
 	return NULL;
 }
 
-bool range_held_by(const struct lock_file *file, uint64_t owner)
+bool range_owner_of(const struct lock_file *file, uint64_t fh,
+		    uint64_t *ret_owner)
 {
 	const struct lock_range *range;
 
 	for (range = file->ranges; range; range = range->next)
-		if (range->owner == owner)
+		if (range->fh == fh) {
+			*ret_owner = range->owner;
 			return true;
+		}
 	return false;
 }
 
@@ -44,14 +73,14 @@ void range_free_all(struct lock_file *file)
 
 	while ((range = file->ranges)) {
 		file->ranges = range->next;
-		free(range);
+		range_free(range);
 	}
 }
 
 int range_spare(struct range_spare *spare)
 {
-	spare->first = malloc(sizeof(struct lock_range));
-	spare->second = malloc(sizeof(struct lock_range));
+	spare->first = range_new();
+	spare->second = range_new();
 	if (spare->first && spare->second)
 		return 0;
 	range_spare_free(spare);
@@ -60,8 +89,8 @@ int range_spare(struct range_spare *spare)
 
 void range_spare_free(struct range_spare *spare)
 {
-	free(spare->first);
-	free(spare->second);
+	range_free(spare->first);
+	range_free(spare->second);
 	spare->first = NULL;
 	spare->second = NULL;
 }
@@ -103,7 +132,7 @@ void range_set(struct lock_file *file, const struct lock_range *wanted,
 		    !cut(file, range, wanted, spare)) {
 			/* CUT put nothing in front of what AT points to. */
 			*at = range->next;
-			free(range);
+			range_free(range);
 			continue;
 		}
 		at = &range->next;

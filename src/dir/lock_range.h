@@ -9,6 +9,7 @@ struct lock_range {
 	struct lock_range *next;
 	uint64_t start, end; /* inclusive; end at most INT64_MAX */
 	uint64_t owner;
+	uint64_t fh; /* of the handle that it was got by */
 	uint32_t pid;
 	int type; /* of this machine; of a wanted one also F_UNLCK */
 };
@@ -32,7 +33,9 @@ const struct lock_range *range_conflict(const struct lock_file *file,
 void range_set(struct lock_file *file, const struct lock_range *wanted,
 	       struct range_spare *spare);
 
-bool range_held_by(const struct lock_file *file, uint64_t owner);
+/* The owner of a lock that was got by FH; false: there is none. */
+bool range_owner_of(const struct lock_file *file, uint64_t fh,
+		    uint64_t *ret_owner);
 void range_free_all(struct lock_file *file);
 
 /* The same of whole files. */

@@ -14,7 +14,7 @@ struct lock_waiter;
 
 /* A whole-file lock of one handle, as by flock(). */
 struct lock_flock {
-	int type; /* F_UNLCK: none; see handle_create() */
+	int type;		 /* F_UNLCK: none; see handle_create() */
 	struct lock_flock *next; /* of the same file */
 };
 
@@ -29,7 +29,7 @@ struct lock_file {
 #define LOCK_EARLY 16
 
 struct lock_table {
-	pthread_mutex_t mutex; /* of all locks of all files */
+	pthread_mutex_t mutex;	     /* of all locks of all files */
 	struct lock_waiter *waiters; /* in the order they came */
 	struct lock_waiter **last_waiter;
 	bool cancelled; /* nobody may wait */

@@ -51,9 +51,9 @@ static int label(struct op *op, const struct extensions *ext, int fd)
 	if (ret < 0)
 		return ret;
 	return setxattr(path.text, ext->secctx_name, ext->secctx,
-			ext->secctx_len, 0) < 0 ?
-		       -errno :
-		       0;
+			ext->secctx_len, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* The reply for what was made under op->name; without its label it goes. */
@@ -262,8 +262,7 @@ ssize_t op_create(struct op *op)
 			return finish_create(op, fd, flags);
 		if (fd != -EEXIST || in->flags & O_EXCL)
 			return fd;
-		thread_keep_setid(op->dir,
-				  !(in->open_flags & CF_OPEN_KILL_SUIDGID));
+		thread_keep_setid(op, !(in->open_flags & CF_OPEN_KILL_SUIDGID));
 		ret = open_existing(op, flags);
 	} while (ret == -ENOENT);
 	return ret;
@@ -292,8 +291,7 @@ ssize_t op_unlink(struct op *op)
 
 ssize_t op_rmdir(struct op *op)
 {
-	return unlinkat(op->inode->fd, op->name, AT_REMOVEDIR) < 0 ? -errno :
-								     0;
+	return unlinkat(op->inode->fd, op->name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
 static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)

@@ -8,6 +8,9 @@
 #define FIRST_GIVEN 0xF0000000u
 #define LAST_GIVEN  0xFFFFFFFEu
 
+/* More than a client can know at once; each takes memory here. */
+#define MOST (16u << 20)
+
 struct number {
 	uint64_t dev, ino;
 	uint32_t given; /* 0: empty */
@@ -74,7 +77,7 @@ static uint32_t give(struct numbers *numbers, uint64_t dev, uint64_t ino)
 		return 0;
 	cell = find(numbers->table, numbers->size, dev, ino);
 	if (!cell->given) {
-		if (numbers->count > LAST_GIVEN - FIRST_GIVEN)
+		if (numbers->count >= MOST)
 			return 0;
 		*cell = (struct number){
 			.dev = dev,

@@ -19,7 +19,7 @@ struct numbers {
 	uint64_t home_dev; /* whose inodes keep their numbers */
 	pthread_mutex_t mutex;
 	struct number *table; /* open addressing */
-	size_t size; /* a power of two, or 0 */
+	size_t size;	      /* a power of two, or 0 */
 	size_t count;
 };
 

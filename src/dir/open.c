@@ -34,11 +34,11 @@ uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode)
 	case CACHE_NEVER:
 		return is_dir ? 0 : CF_FOPEN_DIRECT_IO;
 	case CACHE_METADATA:
-		return is_dir ? CF_FOPEN_CACHE_DIR | CF_FOPEN_KEEP_CACHE :
-				CF_FOPEN_DIRECT_IO;
+		return is_dir ? CF_FOPEN_CACHE_DIR | CF_FOPEN_KEEP_CACHE
+			      : CF_FOPEN_DIRECT_IO;
 	case CACHE_ALWAYS:
-		return is_dir ? CF_FOPEN_CACHE_DIR | CF_FOPEN_KEEP_CACHE :
-				CF_FOPEN_KEEP_CACHE;
+		return is_dir ? CF_FOPEN_CACHE_DIR | CF_FOPEN_KEEP_CACHE
+			      : CF_FOPEN_KEEP_CACHE;
 	default:
 		return 0;
 	}
@@ -54,8 +54,7 @@ int open_inode(struct dir *dir, struct inode *inode, int flags)
 	fd = inode_reopen(dir, inode, flags);
 	if (fd == -EACCES && dir->agreed.flags & CF_INIT_WRITEBACK_CACHE &&
 	    (flags & O_ACCMODE) == O_RDWR)
-		fd = inode_reopen(dir, inode,
-				  (flags & ~O_ACCMODE) | O_WRONLY);
+		fd = inode_reopen(dir, inode, (flags & ~O_ACCMODE) | O_WRONLY);
 	return fd;
 }
 
@@ -80,24 +79,26 @@ static ssize_t open_reply(struct op *op, int fd, int flags)
 ssize_t op_open(struct op *op)
 {
 	const struct cf_open_in *in = op->arg;
-	int flags = open_flags(op->dir, (int)in->flags);
+	int flags = open_flags(op->dir, (int)in->flags), fd;
 
 	if (op->inode->type == S_IFDIR && (flags & O_ACCMODE) != O_RDONLY)
 		return -EISDIR;
 	if (flags & O_TRUNC)
-		thread_keep_setid(op->dir,
-				  !(in->open_flags & CF_OPEN_KILL_SUIDGID));
-	return open_reply(op, open_inode(op->dir, op->inode, flags), flags);
+		thread_keep_setid(op, !(in->open_flags & CF_OPEN_KILL_SUIDGID));
+	fd = open_inode(op->dir, op->inode, flags);
+	/* A file that may only be appended to insists on the flag. */
+	if (fd == -EPERM && in->flags & O_APPEND)
+		fd = open_inode(op->dir, op->inode, flags | O_APPEND);
+	return open_reply(op, fd, flags);
 }
 
 ssize_t op_opendir(struct op *op)
 {
 	if (op->inode->type != S_IFDIR)
 		return -ENOTDIR;
-	return open_reply(op,
-			  inode_reopen(op->dir, op->inode,
-				       O_RDONLY | O_DIRECTORY),
-			  0);
+	return open_reply(
+		op, inode_reopen(op->dir, op->inode, O_RDONLY | O_DIRECTORY),
+		0);
 }
 
 /* As POSIX has it: the end of one of its files ends all locks of an owner. */
@@ -159,8 +160,8 @@ ssize_t op_fsync(struct op *op)
 
 	if (!handle)
 		return -EBADF;
-	ret = in->fsync_flags & CF_FSYNC_FDATASYNC ? fdatasync(handle->fd) :
-						     fsync(handle->fd);
+	ret = in->fsync_flags & CF_FSYNC_FDATASYNC ? fdatasync(handle->fd)
+						   : fsync(handle->fd);
 	if (ret < 0)
 		ret = -errno;
 	handle_put(op->dir, handle);

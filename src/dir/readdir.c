@@ -17,8 +17,7 @@ struct list {
 
 static bool is_dots(const char *name)
 {
-	return name[0] == '.' &&
-	       (!name[1] || (name[1] == '.' && !name[2]));
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
 static size_t record_size(const struct list *list, size_t name_len)
@@ -127,18 +126,11 @@ static int fill(struct list *list, struct stream *stream)
 	return ret < 0 ? ret : 0;
 }
 
-static ssize_t list_stream(struct list *list, uint64_t offset, size_t size)
+static ssize_t list_stream(struct list *list, struct stream *stream,
+			   uint64_t offset, size_t size)
 {
-	struct handle *handle = list->handle;
-	struct stream *stream = handle->stream;
 	int ret, error;
 
-	if (!stream) {
-		stream = stream_new(handle->fd);
-		if (!stream)
-			return -ENOMEM;
-		handle->stream = stream;
-	}
 	ret = stream_seek(stream, offset);
 	if (ret < 0)
 		return ret;
@@ -149,6 +141,23 @@ static ssize_t list_stream(struct list *list, uint64_t offset, size_t size)
 		return ret;
 	/* Nothing fits: that is not the end. */
 	return stream_peek(stream, &error) ? -EINVAL : 0;
+}
+
+/* The mutex of the handle is held. */
+static ssize_t list_handle(struct list *list, uint64_t offset, size_t size)
+{
+	struct handle *handle = list->handle;
+	ssize_t ret;
+
+	if (handle->inode->type != S_IFDIR)
+		return -ENOTDIR;
+	if (!handle->stream)
+		handle->stream = stream_new(handle->fd);
+	if (!handle->stream)
+		return -ENOMEM;
+	ret = list_stream(list, handle->stream, offset, size);
+	stream_rest(handle->stream);
+	return ret;
 }
 
 static ssize_t list_directory(struct op *op, bool plus)
@@ -169,13 +178,9 @@ static ssize_t list_directory(struct op *op, bool plus)
 	list.handle = handle_get(op->dir, in->fh);
 	if (!list.handle)
 		return -EBADF;
-	if (list.handle->inode->type == S_IFDIR) {
-		pthread_mutex_lock(&list.handle->mutex);
-		ret = list_stream(&list, in->offset, size);
-		pthread_mutex_unlock(&list.handle->mutex);
-	} else {
-		ret = -ENOTDIR;
-	}
+	pthread_mutex_lock(&list.handle->mutex);
+	ret = list_handle(&list, in->offset, size);
+	pthread_mutex_unlock(&list.handle->mutex);
 	handle_put(op->dir, list.handle);
 	return ret;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CHUNK_OBJECTS (1u << SLOT_CHUNK_SHIFT)
+#define CHUNK_OBJECTS	  (1u << SLOT_CHUNK_SHIFT)
 #define REFERENCES(state) ((uint32_t)(state))
 
 int slots_init(struct slots *slots, size_t object_size,

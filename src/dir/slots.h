@@ -17,8 +17,8 @@
 struct slot {
 	/* generation << 32 | references; no references: it is free. */
 	_Atomic uint64_t state;
-	uint64_t id; /* its number while it lives */
-	uint32_t index; /* in the table */
+	uint64_t id;	    /* its number while it lives */
+	uint32_t index;	    /* in the table */
 	uint32_t next_free; /* index, 0: none */
 };
 

@@ -2,47 +2,75 @@
 #include "stream.h"
 #include "hash.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE    (64u << 10)
 #define FIRST_NUMBERED 0x40000000u
 #define MOST_NUMBERED  0x3fffffffu
 
+/*
+ * A client may have any number of directories open and leave them half read:
+ * beyond so many of them the buffer does not outlive the request, and beyond
+ * so many positions in all of them no more are numbered.
+ */
+#define KEPT_BUFFERS  256
+#define ALL_POSITIONS (32u << 20)
+
+static atomic_uint buffers_now, positions_now;
+
 struct stream {
 	int fd;
 	size_t at, end; /* in BUFFER */
-	uint64_t here; /* the host's position of the entry at AT */
+	uint64_t here;	/* the host's position of the entry at AT */
+	bool lost;	/* but the descriptor is further on */
 
 	/* Positions of the host by number, and their numbers by position. */
 	uint64_t *numbered;
 	uint32_t count, capacity;
 	uint32_t *index; /* open addressing; number + 1; 2 * capacity */
 
-	union {
-		char buffer[BUFFER_SIZE];
-		struct dirent64 align;
-	};
+	char *buffer; /* NULL: nothing is read ahead */
 };
 
 struct stream *stream_new(int fd)
 {
-	struct stream *stream = malloc(sizeof(*stream));
+	struct stream *stream = calloc(1, sizeof(*stream));
 
-	if (!stream)
-		return NULL;
-	memset(stream, 0, offsetof(struct stream, buffer));
-	stream->fd = fd;
+	if (stream)
+		stream->fd = fd;
 	return stream;
+}
+
+static void drop_buffer(struct stream *stream)
+{
+	if (!stream->buffer)
+		return;
+	free(stream->buffer);
+	stream->buffer = NULL;
+	atomic_fetch_sub(&buffers_now, 1);
+}
+
+void stream_rest(struct stream *stream)
+{
+	if (stream->at < stream->end) {
+		if (atomic_load(&buffers_now) <= KEPT_BUFFERS)
+			return;
+		stream->lost = true;
+	}
+	stream->at = 0;
+	stream->end = 0;
+	drop_buffer(stream);
 }
 
 void stream_free(struct stream *stream)
 {
 	if (!stream)
 		return;
+	drop_buffer(stream);
+	atomic_fetch_sub(&positions_now, stream->capacity);
 	free(stream->numbered);
 	free(stream->index);
 	free(stream);
@@ -65,7 +93,8 @@ static int grow(struct stream *stream)
 	uint64_t *numbered;
 	uint32_t *index;
 
-	if (capacity > MOST_NUMBERED)
+	if (capacity > MOST_NUMBERED ||
+	    atomic_load(&positions_now) + capacity > ALL_POSITIONS)
 		return -EOVERFLOW;
 	numbered = realloc(stream->numbered, capacity * sizeof(*numbered));
 	if (!numbered)
@@ -76,6 +105,7 @@ static int grow(struct stream *stream)
 		return -ENOMEM;
 	free(stream->index);
 	stream->index = index;
+	atomic_fetch_add(&positions_now, capacity - stream->capacity);
 	stream->capacity = capacity;
 	for (uint32_t i = 0; i < stream->count; i++)
 		*index_cell(stream, numbered[i]) = i + 1;
@@ -106,7 +136,33 @@ static int go(struct stream *stream, uint64_t position)
 	stream->at = 0;
 	stream->end = 0;
 	stream->here = position;
+	stream->lost = false;
 	return 0;
+}
+
+/* Reads ahead; bytes, 0 at the end, or -errno. */
+static ssize_t fill_buffer(struct stream *stream)
+{
+	ssize_t ret;
+
+	if (!stream->buffer) {
+		stream->buffer = malloc(BUFFER_SIZE);
+		if (!stream->buffer)
+			return -ENOMEM;
+		atomic_fetch_add(&buffers_now, 1);
+	}
+	ret = getdents64(stream->fd, stream->buffer, BUFFER_SIZE);
+	if (ret < 0)
+		return -errno;
+	stream->at = 0;
+	stream->end = (size_t)ret;
+	return ret;
+}
+
+static const struct dirent64 *entry_here(const struct stream *stream)
+{
+	return (const struct dirent64 *)(const void *)(stream->buffer +
+						       stream->at);
 }
 
 const struct dirent64 *stream_peek(struct stream *stream, int *ret_error)
@@ -115,22 +171,13 @@ const struct dirent64 *stream_peek(struct stream *stream, int *ret_error)
 
 	*ret_error = 0;
 	if (stream->at >= stream->end) {
-		ret = getdents64(stream->fd, stream->buffer, BUFFER_SIZE);
+		ret = fill_buffer(stream);
 		if (ret < 0)
-			*ret_error = -errno;
+			*ret_error = (int)ret;
 		if (ret <= 0)
 			return NULL;
-		stream->at = 0;
-		stream->end = (size_t)ret;
 	}
-	return (const struct dirent64 *)(const void *)(stream->buffer +
-						       stream->at);
-}
-
-static const struct dirent64 *entry_here(const struct stream *stream)
-{
-	return (const struct dirent64 *)(const void *)(stream->buffer +
-						       stream->at);
+	return entry_here(stream);
 }
 
 uint64_t stream_position(struct stream *stream)
@@ -181,7 +228,7 @@ int stream_seek(struct stream *stream, uint64_t position)
 		position = stream->numbered[position];
 	}
 	/* The start is read anew: the directory may have changed. */
-	if (position && position == stream->here)
+	if (position && position == stream->here && !stream->lost)
 		return 0;
 	return go(stream, position);
 }

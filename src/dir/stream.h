@@ -32,4 +32,7 @@ uint64_t stream_position(struct stream *stream);
 /* Goes behind the entry here. */
 void stream_next(struct stream *stream);
 
+/* The end of a request: what was read ahead may go. */
+void stream_rest(struct stream *stream);
+
 #endif

@@ -23,6 +23,8 @@
 /* What this thread is known to be; nothing at first. */
 static _Thread_local struct {
 	bool own_fs;
+	bool other_group; /* its group is not the process's but GROUP */
+	gid_t group;
 	bool no_setid; /* CAP_FSETID is put aside */
 	mode_t umask;
 	const struct dir *in_proc;
@@ -104,11 +106,36 @@ static int set_effective(const struct dir *dir, uint64_t caps)
 
 #define CAP_BIT(cap) ((uint64_t)1 << (cap))
 
-void thread_keep_setid(struct dir *dir, bool keep)
+/*
+ * The group stays until another one is asked for, because changing it is slow
+ * and whoever has the superuser's capabilities is hindered by none.
+ */
+static int set_group(const struct dir *dir, gid_t gid)
 {
+	gid_t now = thread.other_group ? thread.group : dir->gid;
+
+	if (now == gid)
+		return 0;
+	setfsgid(gid);
+	/* The call tells no error; there is none where all groups exist. */
+	if ((!dir->all_ids || gid == (gid_t)-1) &&
+	    (gid_t)setfsgid((gid_t)-1) != gid)
+		return -EPERM;
+	thread.other_group = gid != dir->gid;
+	thread.group = gid;
+	return 0;
+}
+
+void thread_keep_setid(const struct op *op, bool keep)
+{
+	const struct dir *dir = op->dir;
 	uint64_t caps = dir->caps;
 
-	if (thread.no_setid == !keep || !(dir->caps & CAP_BIT(CAP_FSETID)))
+	if (!(dir->caps & CAP_BIT(CAP_FSETID)))
+		return;
+	if (!keep && dir->privileged)
+		set_group(dir, op->in->gid);
+	if (thread.no_setid == !keep)
 		return;
 	if (!keep)
 		caps &= ~CAP_BIT(CAP_FSETID);
@@ -122,24 +149,16 @@ void thread_keep_setid(struct dir *dir, bool keep)
  * is not made again. Put aside is what setfsuid() gives back: CAP_FSETID above
  * all, so that a set-group-ID bit goes where it would on a local file system.
  */
-#define ASIDE \
-	(CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_FOWNER))
+#define ASIDE (CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_FOWNER))
 
-/* These two calls do not tell an error; it cannot be where all ids exist. */
-static int become(const struct dir *dir, uid_t uid, gid_t gid)
+static int set_user(const struct dir *dir, uid_t uid)
 {
-	if (gid != dir->gid) {
-		setfsgid(gid);
-		if ((!dir->all_ids || gid == (gid_t)-1) &&
-		    (gid_t)setfsgid((gid_t)-1) != gid)
-			return -EPERM;
-	}
-	if (uid != dir->uid) {
-		setfsuid(uid);
-		if ((!dir->all_ids || uid == (uid_t)-1) &&
-		    (uid_t)setfsuid((uid_t)-1) != uid)
-			return -EPERM;
-	}
+	if (uid == dir->uid)
+		return 0;
+	setfsuid(uid);
+	if ((!dir->all_ids || uid == (uid_t)-1) &&
+	    (uid_t)setfsuid((uid_t)-1) != uid)
+		return -EPERM;
 	return 0;
 }
 
@@ -156,7 +175,9 @@ static int cred_switch(struct op *op, const struct extensions *ext,
 		scope->grouped = true;
 	}
 	scope->switched = true;
-	ret = become(dir, uid, op->in->gid);
+	ret = set_group(dir, op->in->gid);
+	if (ret == 0)
+		ret = set_user(dir, uid);
 	if (ret == 0 && dir->privileged && uid != dir->uid)
 		ret = set_effective(dir, dir->caps & ~ASIDE);
 	if (ret < 0)
@@ -171,7 +192,7 @@ int cred_enter(struct op *op, const struct extensions *ext,
 
 	*ret_scope = (struct cred_scope){ 0 };
 	if (op->in->uid == dir->uid && op->in->gid == dir->gid)
-		return 0;
+		return set_group(dir, dir->gid);
 	/* An ordinary user plays the client's root as well as it can. */
 	if (!dir->privileged && op->in->uid == 0)
 		return 0;
@@ -182,14 +203,10 @@ void cred_leave(struct op *op, const struct cred_scope *scope)
 {
 	int error = errno;
 
-	if (scope->switched) {
-		/* This user's capabilities come back with its number. */
-		if (op->in->gid != op->dir->gid)
-			setfsgid(op->dir->gid);
-		if (op->in->uid != op->dir->uid) {
-			setfsuid(op->dir->uid);
-			thread.no_setid = false;
-		}
+	/* The superuser's capabilities come back with its number. */
+	if (scope->switched && op->in->uid != op->dir->uid) {
+		setfsuid(op->dir->uid);
+		thread.no_setid = false;
 	}
 	if (scope->grouped)
 		syscall(SETGROUPS, (size_t)0, NULL);
@@ -226,9 +243,12 @@ void cred_init(struct dir *dir)
 	dir->uid = geteuid();
 	dir->gid = getegid();
 	if (syscall(SYS_capget, &header, data) == 0)
-		dir->caps = data[0].permitted |
-			    (uint64_t)data[1].permitted << 32;
+		dir->caps = data[0].permitted | (uint64_t)data[1].permitted
+							<< 32;
 	dir->privileged = dir->uid == 0 && (dir->caps & needed) == needed;
 	dir->all_ids = dir->privileged && has_all_ids(dir, "../uid_map") &&
 		       has_all_ids(dir, "../gid_map");
+	/* The groups of who started it are no business of the client. */
+	if (dir->privileged)
+		syscall(SETGROUPS, (size_t)0, NULL);
 }

@@ -45,8 +45,8 @@ static ssize_t get(struct op *op, const char *name, uint32_t size)
 		if (!buf)
 			return -ENOMEM;
 	}
-	ret = name ? getxattr(path.text, name, buf, size) :
-		     listxattr(path.text, buf, size);
+	ret = name ? getxattr(path.text, name, buf, size)
+		   : listxattr(path.text, buf, size);
 	if (ret < 0)
 		return -errno;
 	if (size)
@@ -73,8 +73,8 @@ ssize_t op_listxattr(struct op *op)
 ssize_t op_setxattr(struct op *op)
 {
 	bool extended = op->dir->agreed.flags & CF_INIT_SETXATTR_EXT;
-	size_t fixed = extended ? sizeof(struct cf_setxattr_in) :
-				  CF_COMPAT_SETXATTR_IN_SIZE;
+	size_t fixed = extended ? sizeof(struct cf_setxattr_in)
+				: CF_COMPAT_SETXATTR_IN_SIZE;
 	const struct cf_setxattr_in *in = op->arg;
 	struct fd_name path = fd_name(op->inode->fd);
 	const char *name = (const char *)op->arg + fixed, *value;
@@ -91,9 +91,8 @@ ssize_t op_setxattr(struct op *op)
 	ret = check(op, name);
 	if (ret < 0)
 		return ret;
-	thread_keep_setid(op->dir,
-			  !extended || !(in->setxattr_flags &
-					 CF_SETXATTR_ACL_KILL_SGID));
+	thread_keep_setid(op, !extended || !(in->setxattr_flags &
+					     CF_SETXATTR_ACL_KILL_SGID));
 	if (setxattr(path.text, name, value, in->size, (int)in->flags) < 0)
 		return -errno;
 	return 0;

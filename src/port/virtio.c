@@ -56,8 +56,15 @@ static void device_memory_changed(struct vhost_device *device)
 		queue_set_memory(queue_of(device, i), device->memory);
 }
 
+static void forget_calls(struct virtio_port *port)
+{
+	for (unsigned int i = 0; i < VIRTIO_QUEUES; i++)
+		queue_forget(&port->queues[i]);
+}
+
 static void device_reset(struct vhost_device *device)
 {
+	forget_calls(port_of(device));
 	relay_reset(port_of(device)->relay);
 }
 
@@ -194,6 +201,7 @@ static int virtio_serve(struct client_port *client, struct relay *relay)
 		return r;
 	r = follow(port);
 	vhost_device_stop(&port->device);
+	forget_calls(port);
 	relay_reset(relay);
 	pool_destroy(&port->pool);
 	return r;

@@ -38,7 +38,7 @@ struct view {
 struct virtio_call {
 	struct call call;
 	struct queue *queue;
-	struct virtio_call *next; /* in the queue's list of free ones */
+	struct virtio_call *next; /* in a list of the queue */
 	struct view *view;
 	struct chain chain;
 	/* Where the reply's header goes: a byte each at worst. */
@@ -46,6 +46,7 @@ struct virtio_call {
 	unsigned int reply_head_count;
 	size_t head_space; /* bytes at call.head */
 	uint32_t used_len; /* bytes that were written, once complete */
+	bool lock_wait;	   /* it waits for a file lock, perhaps for ever */
 };
 
 struct virtio_call *virtio_call_new(struct queue *queue);
@@ -60,7 +61,9 @@ void virtio_call_shrink(struct virtio_call *vcall);
  */
 const char *virtio_call_prepare(struct virtio_call *vcall, struct relay *relay);
 
-/* virtio_queue.c */
+/* Hands the reply to the guest. */
+void virtio_call_reply(struct virtio_call *vcall);
+
 struct queue {
 	struct virtio_port *port;
 	unsigned int index;
@@ -68,13 +71,15 @@ struct queue {
 	pthread_cond_t idle; /* no leader, or no call, any more */
 	struct virtqueue vq;
 	struct virtqueue_place place;
-	struct view *view;
-	bool mapped; /* the ring is there in the view's memory */
+	struct view *view; /* NULL: the queue does not run */
+	bool mapped;	   /* the ring is there in the view's memory */
 	bool broken; /* the guest broke the rules: left alone until reset */
 	bool halt;   /* the leader is to leave */
 	struct worker *leader;
-	unsigned int under_way; /* calls taken and not given back */
+	unsigned int under_way;	 /* calls taken and not given back */
+	unsigned int lock_waits; /* of these, those that wait for a lock */
 	struct virtio_call *free_calls;
+	struct virtio_call *late; /* completed after the queue had stopped */
 	size_t unsignalled; /* bytes given back since the last interrupt */
 	unsigned int unsignalled_calls;
 	int call_fd;
@@ -90,21 +95,36 @@ struct queue {
 	unsigned int watched; /* SEQUENCE when the watchdog last looked */
 };
 
+/* virtio_setup.c. None of these with the queue's lock held. */
 int queue_init(struct queue *queue, struct virtio_port *port,
 	       unsigned int index);
 void queue_destroy(struct queue *queue);
 
-/* Serves the ring in RING from now on. */
+/*
+ * Serves the ring in RING from now on; calls that were left waiting when it
+ * was stopped are still its calls.
+ */
 int queue_start(struct queue *queue, const struct vhost_ring *ring,
 		struct memory *memory, bool event_idx);
 
-/* Stops it; the ring's next entry. Calls that wait are cancelled. */
+/*
+ * Stops it and waits for its calls, but for those that wait for a file lock;
+ * the ring's next entry.
+ */
 uint16_t queue_stop(struct queue *queue);
+
+/* The driver of a stopped queue is no more: cancels calls that wait. */
+void queue_forget(struct queue *queue);
 
 /* The memory is another one. */
 void queue_set_memory(struct queue *queue, struct memory *memory);
 void queue_set_call(struct queue *queue, int fd);
 void queue_set_err(struct queue *queue, int fd);
+
+/* Makes the server end calls that wait for locks, of whatever queue. */
+void queue_cancel(struct queue *queue);
+
+/* virtio_queue.c. Without the lock: */
 
 /* Serves QUEUE while WORKER is its leader. */
 void queue_lead(struct queue *queue, struct worker *worker);
@@ -121,9 +141,26 @@ void queue_may_block(struct queue *queue, struct virtio_call *vcall);
  */
 bool queue_watch(struct queue *queue);
 
-/* With the queue's lock held: whether its ring may be touched. */
+/* With the queue's lock held: */
+
+/* Whether the ring may be touched. */
 bool queue_usable(const struct queue *queue);
 void queue_view_drop(struct view *view);
+
+/* Gives a call that is complete to the guest. */
+void queue_give_back(struct queue *queue, struct virtio_call *vcall);
+
+/* Ends a call that the guest does not see. */
+void queue_free_call(struct queue *queue, struct virtio_call *vcall);
+
+/* Interrupts the guest if it wants that for what was given back. */
+void queue_interrupt(struct queue *queue);
+
+/* The guest broke the rules: the queue is not served until it is reset. */
+void queue_break(struct queue *queue, const char *why);
+
+/* Signals an event descriptor of the front end; BLOCKS: writing to it may. */
+void queue_write_event(struct queue *queue, int fd, bool blocks);
 
 /*
  * virtio_wait.c. With the queue's lock held, which is given up meanwhile:

@@ -269,11 +269,18 @@ static size_t put_reply(struct virtio_call *vcall)
 	return call->out_len + call->out_data_len;
 }
 
+void virtio_call_reply(struct virtio_call *vcall)
+{
+	/* The length of a chain is less than 4 GiB. */
+	vcall->used_len = (uint32_t)put_reply(vcall);
+}
+
 static void complete(struct call *call)
 {
 	struct virtio_call *vcall = (struct virtio_call *)call;
 
-	/* The length of a chain is less than 4 GiB. */
-	vcall->used_len = (uint32_t)put_reply(vcall);
+	/* The guest may be gone; that is for the queue to know. */
+	if (!vcall->lock_wait)
+		virtio_call_reply(vcall);
 	queue_complete(vcall->queue, vcall);
 }

@@ -69,6 +69,8 @@ static void pause_ring(struct vhost_device *device, unsigned int index)
 		return;
 	ring->base = device->ops->stop(device, index);
 	ring->started = false;
+	ring->stopped = true;
+	ring->stopped_at = ring->base;
 }
 
 /* Starts a ring if all that it takes is known. */
@@ -382,8 +384,6 @@ static int get_vring_base(struct vhost_device *device, struct request *rq)
 	pause_ring(device, state->index);
 	drop_kick(ring);
 	device->ops->set_call(device, state->index, -1);
-	ring->stopped = true;
-	ring->stopped_at = ring->base;
 	state->num = ring->base;
 	rq->message.header.size = sizeof(*state);
 	return REPLY;

@@ -24,7 +24,8 @@ struct vhost_device_ops {
 	int (*start)(struct vhost_device *device, unsigned int index);
 	/*
 	 * Stop serving a ring and wait for the requests under way. Returns
-	 * the index of the next available entry.
+	 * the index of the next available entry. If start() is called again
+	 * without reset(), the same driver goes on from there.
 	 */
 	uint16_t (*stop)(struct vhost_device *device, unsigned int index);
 	/* The descriptor, or -1, is the callee's from here on. */
@@ -45,7 +46,7 @@ struct vhost_ring {
 	bool has_kick;	/* SET_VRING_KICK came, with a descriptor or without */
 	bool enabled;
 	bool started; /* start() was called, and stop() not yet */
-	bool stopped; /* GET_VRING_BASE stopped it; STOPPED_AT is its answer */
+	bool stopped; /* it was started once, and stopped at STOPPED_AT */
 	uint16_t base;
 	uint16_t stopped_at;
 	int kick;

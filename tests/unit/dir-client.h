@@ -22,7 +22,7 @@ struct client {
 	struct options options;
 	struct dir *dir;
 	char path[64]; /* the shared directory, for the bare system calls */
-	int root; /* the same, as a descriptor */
+	int root;      /* the same, as a descriptor */
 };
 
 /* One request under way; any number may be, each with its own. */
@@ -37,8 +37,8 @@ struct request {
 	bool done;
 	unsigned int may_block;
 	uint32_t uid, gid;
-	int error; /* of the reply, negative */
-	size_t len; /* behind its header */
+	int error;   /* of the reply, negative */
+	size_t len;  /* behind its header */
 	char *reply; /* the same bytes */
 };
 
@@ -56,8 +56,8 @@ static inline void client_complete(struct call *call)
 	request->len = 0;
 	if (call->out_len) {
 		request->error = header->error;
-		request->len = call->out_len - sizeof(*header) +
-			       call->out_data_len;
+		request->len =
+			call->out_len - sizeof(*header) + call->out_data_len;
 		/* No CHECK(): any thread may be here. */
 		if (header->len != call->out_len + call->out_data_len ||
 		    header->unique != call->state.unique)
@@ -274,9 +274,8 @@ static inline int ask_open(struct client *client, uint64_t nodeid, int flags,
 {
 	struct cf_open_in in = { .flags = (uint32_t)flags };
 	struct cf_open_out out;
-	int error = ask(client,
-			flags & O_DIRECTORY ? CF_OPENDIR : CF_OPEN, nodeid, &in,
-			sizeof(in), NULL, &out, sizeof(out));
+	int error = ask(client, flags & O_DIRECTORY ? CF_OPENDIR : CF_OPEN,
+			nodeid, &in, sizeof(in), NULL, &out, sizeof(out));
 
 	if (error > 0)
 		*ret_fh = out.fh;
@@ -337,8 +336,7 @@ static inline ssize_t ask_write_as(struct client *client, uint32_t uid,
 static inline ssize_t ask_write(struct client *client, uint64_t fh,
 				const void *buf, size_t len, uint64_t offset)
 {
-	return ask_write_as(client, geteuid(), fh, buf, len, offset, O_RDWR,
-			    0);
+	return ask_write_as(client, geteuid(), fh, buf, len, offset, O_RDWR, 0);
 }
 
 /* All that the newest client offers. */

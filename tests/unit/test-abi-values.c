@@ -144,7 +144,7 @@ static void test_open_unknown(unsigned int from, unsigned int to)
 static void test_open_flags(void)
 {
 	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
-	const struct crossfuse_abi *sparc = abi_of("sparc");
+	const struct crossfuse_abi *sparc_abi = abi_of("sparc");
 	uint32_t unknown = 1;
 
 	for (unsigned int i = 0; i < GROUPS; i++) {
@@ -171,11 +171,12 @@ static void test_open_flags(void)
 		CHECK(strcmp(crossfuse_open_flag_name(abi, 2), "O_RDWR") == 0);
 	}
 	/* O_NDELAY: 4 on sparc64, 0x4004 on sparc. */
-	CHECK_EQ(crossfuse_open_flags(sparc, canonical, 0x4004, &unknown),
+	CHECK_EQ(crossfuse_open_flags(sparc_abi, canonical, 0x4004, &unknown),
 		 0x800);
 	CHECK_EQ(unknown, 0);
-	CHECK_EQ(crossfuse_open_flags(sparc, canonical, 0x4, NULL), 0x800);
-	CHECK_EQ(crossfuse_open_flags(canonical, sparc, 0x800, NULL), 0x4000);
+	CHECK_EQ(crossfuse_open_flags(sparc_abi, canonical, 0x4, NULL), 0x800);
+	CHECK_EQ(crossfuse_open_flags(canonical, sparc_abi, 0x800, NULL),
+		 0x4000);
 }
 
 /* generic, powerpc, alpha, mips, parisc, sparc */
@@ -267,15 +268,16 @@ static void test_errno_round(const struct crossfuse_abi *abi)
 static void test_errno_edges(void)
 {
 	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
-	const struct crossfuse_abi *mips = abi_of("mips64el");
+	const struct crossfuse_abi *mips_abi = abi_of("mips64el");
 	static const int32_t bad[] = { -1, INT32_MIN, 41, 58, 134, 255, 511 };
 	bool known = false;
 
-	CHECK_EQ(crossfuse_errno(canonical, mips, 0, &known), 0);
+	CHECK_EQ(crossfuse_errno(canonical, mips_abi, 0, &known), 0);
 	CHECK(known);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		known = true;
-		CHECK_EQ(crossfuse_errno(canonical, mips, bad[i], &known), 5);
+		CHECK_EQ(crossfuse_errno(canonical, mips_abi, bad[i], &known),
+			 5);
 		CHECK(!known);
 		CHECK(!crossfuse_errno_name(canonical, bad[i]));
 	}
@@ -283,17 +285,17 @@ static void test_errno_edges(void)
 	/* The kernel's own; ENOTSUPP is one. */
 	for (int32_t number = 512; number < 1133; number++) {
 		known = false;
-		CHECK_EQ(crossfuse_errno(mips, canonical, number, &known),
+		CHECK_EQ(crossfuse_errno(mips_abi, canonical, number, &known),
 			 number);
 		CHECK(known);
-		CHECK_EQ(crossfuse_errno(canonical, mips, number, NULL),
+		CHECK_EQ(crossfuse_errno(canonical, mips_abi, number, NULL),
 			 number);
 	}
 	/* Only mips has a name for 1133; from elsewhere it is no EDQUOT. */
-	CHECK_EQ(crossfuse_errno(canonical, mips, 1133, &known), 5);
+	CHECK_EQ(crossfuse_errno(canonical, mips_abi, 1133, &known), 5);
 	CHECK(!known);
 	/* The same group copies every number. */
-	CHECK_EQ(crossfuse_errno(mips, mips, 12345, &known), 12345);
+	CHECK_EQ(crossfuse_errno(mips_abi, mips_abi, 12345, &known), 12345);
 	CHECK(known);
 }
 

@@ -140,12 +140,10 @@ static void make_dir(const char *name, mode_t mode, uid_t uid, gid_t gid)
 static void set_default_acl(const char *name)
 {
 	static const unsigned char acl[] = {
-		2, 0, 0, 0,
-		1, 0, 7, 0, 255, 255, 255, 255,
-		2, 0, 7, 0, 0xd2, 4, 0, 0,
-		4, 0, 5, 0, 255, 255, 255, 255,
-		16, 0, 7, 0, 255, 255, 255, 255,
-		32, 0, 0, 0, 255, 255, 255, 255,
+		2,   0,	  0,   0,   1,	 0,    7,  0,	255, 255, 255,
+		255, 2,	  0,   7,   0,	 0xd2, 4,  0,	0,   4,	  0,
+		5,   0,	  255, 255, 255, 255,  16, 0,	7,   0,	  255,
+		255, 255, 255, 32,  0,	 0,    0,  255, 255, 255, 255,
 	};
 	char path[256];
 
@@ -157,8 +155,8 @@ static void set_default_acl(const char *name)
 static void test_matrix(void)
 {
 	static const struct who people[] = {
-		{ 0, 0, 0, 022 },	{ 1000, 1000, 0, 027 },
-		{ 1000, 1000, 50, 0 },	{ 1000, 50, 0, 077 },
+		{ 0, 0, 0, 022 },      { 1000, 1000, 0, 027 },
+		{ 1000, 1000, 50, 0 }, { 1000, 50, 0, 077 },
 		{ 0, 1000, 0, 02 },
 	};
 	static const struct job jobs[] = {
@@ -213,7 +211,6 @@ static void test_restored(void)
 	CHECK_EQ(do_remotely(&user, &bad, nodeid_of(&client, "open"), "x"),
 		 -EEXIST);
 	CHECK_EQ(setfsuid((uid_t)-1), 0);
-	CHECK_EQ(setfsgid((gid_t)-1), 0);
 	CHECK_EQ(getgroups(0, NULL), 0);
 	CHECK_EQ(syscall(SYS_capget, &header, data), 0);
 	CHECK_EQ(data[0].effective, data[0].permitted);
@@ -221,7 +218,7 @@ static void test_restored(void)
 	user.uid = UINT32_MAX;
 	CHECK_EQ(do_remotely(&user, &job, nodeid_of(&client, "open"), "y"),
 		 -EPERM);
-	CHECK_EQ(setfsgid((gid_t)-1), 0);
+	CHECK_EQ(setfsuid((uid_t)-1), 0);
 	unlinkat(client.root, "open/x", 0);
 }
 
@@ -235,7 +232,37 @@ static mode_t mode_now(const char *name)
 
 static void set_mode(const char *name, mode_t mode)
 {
+	struct cf_setattr_in nothing = { 0 };
+
+	/* This thread, which was the server's, has all its powers again. */
+	CHECK(ask_as(&client, 0, 0, CF_SETATTR, CF_ROOT_ID, &nothing,
+		     sizeof(nothing), NULL, NULL, NULL, 0) > 0);
 	CHECK_EQ(fchmodat(client.root, name, mode, 0), 0);
+}
+
+/* The mode of a file of 1000:1000 when its owner truncates it in group GID. */
+static mode_t local_truncate(mode_t mode, gid_t gid)
+{
+	mode_t ret;
+	pid_t child;
+	int fd, status;
+
+	fd = openat(client.root, "t", O_CREAT | O_RDWR, 0600);
+	CHECK_EQ(fchown(fd, 1000, 1000), 0);
+	set_mode("t", mode);
+	child = fork();
+	if (child == 0) {
+		if (setresgid(gid, gid, gid) < 0 ||
+		    setresuid(1000, 1000, 1000) < 0)
+			_exit(1);
+		_exit(ftruncate(fd, 100) < 0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	close(fd);
+	ret = mode_now("t");
+	unlinkat(client.root, "t", 0);
+	return ret;
 }
 
 /* Set-id bits go when the client says so, and stay otherwise. */
@@ -244,7 +271,7 @@ static void test_setid(void)
 	struct cf_setattr_in in = { .valid = CF_FATTR_SIZE, .size = 100 };
 	struct cf_fallocate_in fallocate_in = { .length = 4096 };
 	struct cf_open_in open_in = { .flags = O_WRONLY | O_TRUNC };
-	uint64_t nodeid, fh;
+	uint64_t nodeid, fh = 0;
 
 	close(openat(client.root, "s", O_CREAT | O_WRONLY, 0755));
 	nodeid = nodeid_of(&client, "s");
@@ -256,23 +283,32 @@ static void test_setid(void)
 			      CF_WRITE_KILL_SUIDGID),
 		 1);
 	CHECK_EQ(mode_now("s"), 0755);
-	set_mode("s", 06745); /* set-group-ID without execution: stays */
-	ask_write_as(&client, 1000, fh, "x", 1, 0, O_RDWR,
-		     CF_WRITE_KILL_SUIDGID);
-	CHECK_EQ(mode_now("s"), 02745);
 	set_mode("s", 06755);
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL,
-		  0) > 0);
+	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
+	      0);
 	CHECK_EQ(mode_now("s"), 06755);
 	in.valid |= CF_FATTR_KILL_SUIDGID;
 	in.size = 50;
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL,
-		  0) > 0);
+	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
+	      0);
 	CHECK_EQ(mode_now("s"), 0755);
+	/* A member of the file's group may have it without execution. */
+	CHECK_EQ(fchownat(client.root, "s", 1000, 1000, 0), 0);
+	set_mode("s", 06745);
+	in.size = 40;
+	CHECK(ask_as(&client, 1000, 1000, CF_SETATTR, nodeid, &in, sizeof(in),
+		     NULL, NULL, NULL, 0) > 0);
+	CHECK_EQ(mode_now("s"), local_truncate(06745, 1000));
+	set_mode("s", 06745);
+	in.size = 30;
+	CHECK(ask_as(&client, 1000, 50, CF_SETATTR, nodeid, &in, sizeof(in),
+		     NULL, NULL, NULL, 0) > 0);
+	CHECK_EQ(mode_now("s"), local_truncate(06745, 50));
+	CHECK_EQ(fchownat(client.root, "s", 0, 0, 0), 0);
 	/* chmod() by the client right behind it has the bit. */
 	in = (struct cf_setattr_in){ .valid = CF_FATTR_MODE, .mode = 06711 };
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL,
-		  0) > 0);
+	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
+	      0);
 	CHECK_EQ(mode_now("s"), 06711);
 	fallocate_in.fh = fh;
 	ask_as(&client, 0, 0, CF_FALLOCATE, nodeid, &fallocate_in,
@@ -290,8 +326,8 @@ static void test_setid(void)
 	/* A new owner clears them, as for everyone on a local file system. */
 	set_mode("s", 06755);
 	in = (struct cf_setattr_in){ .valid = CF_FATTR_UID, .uid = 1000 };
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL,
-		  0) > 0);
+	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
+	      0);
 	CHECK_EQ(mode_now("s"), 0755);
 }
 

@@ -142,7 +142,7 @@ static void test_swapped(void)
 {
 	struct cf_create_in in = { .flags = O_CREAT | O_RDWR,
 				   .mode = S_IFREG | 0600 };
-	struct cf_entry_out entry, below;
+	struct cf_entry_out entry = { 0 }, below;
 	pthread_t thread;
 	unsigned int links = 0, dirs = 0;
 	char path[128];
@@ -195,16 +195,23 @@ static void test_special(void)
 static void test_numbers(void)
 {
 	static const uint32_t codes[] = {
-		CF_LOOKUP, CF_GETATTR, CF_SETATTR, CF_READLINK, CF_SYMLINK,
-		CF_MKNOD, CF_MKDIR, CF_UNLINK, CF_RMDIR, CF_RENAME, CF_LINK,
-		CF_OPEN, CF_STATFS, CF_SETXATTR, CF_GETXATTR, CF_LISTXATTR,
-		CF_REMOVEXATTR, CF_OPENDIR, CF_GETLK, CF_SETLK, CF_SETLKW,
-		CF_ACCESS, CF_CREATE, CF_IOCTL, CF_RENAME2, CF_SYNCFS,
-		CF_TMPFILE, CF_STATX,
+		CF_LOOKUP,	CF_GETATTR,  CF_SETATTR,  CF_READLINK,
+		CF_SYMLINK,	CF_MKNOD,    CF_MKDIR,	  CF_UNLINK,
+		CF_RMDIR,	CF_RENAME,   CF_LINK,	  CF_OPEN,
+		CF_STATFS,	CF_SETXATTR, CF_GETXATTR, CF_LISTXATTR,
+		CF_REMOVEXATTR, CF_OPENDIR,  CF_GETLK,	  CF_SETLK,
+		CF_SETLKW,	CF_ACCESS,   CF_CREATE,	  CF_IOCTL,
+		CF_RENAME2,	CF_SYNCFS,   CF_TMPFILE,  CF_STATX,
 	};
 	static const uint64_t numbers[] = {
-		0, 2000, 1u << 31, UINT32_MAX, UINT64_MAX, (1ull << 32) | 1,
-		0xdeadbeef00000001, 1ull << 63,
+		0,
+		2000,
+		1u << 31,
+		UINT32_MAX,
+		UINT64_MAX,
+		(1ull << 32) | 1,
+		0xdeadbeef00000001,
+		1ull << 63,
 	};
 	char arg[128] = { 0 };
 
@@ -228,8 +235,8 @@ static void test_short(void)
 		if (opcode == CF_INIT || opcode == CF_DESTROY)
 			continue;
 		for (size_t len = 0; len < 130; len++) {
-			struct request *request = request_new(opcode,
-							      CF_ROOT_ID);
+			struct request *request =
+				request_new(opcode, CF_ROOT_ID);
 			struct call *call = &request->call;
 			/* Its own allocation, so that a sanitizer sees. */
 			char *head = malloc(40 + len);
@@ -258,7 +265,7 @@ static void test_readonly(void)
 				   .mode = S_IFREG | 0600 };
 	struct cf_setattr_in setattr = { .valid = CF_FATTR_MODE };
 	char zeros[64] = { 0 }, buf[8];
-	uint64_t nodeid, fh;
+	uint64_t nodeid, fh = 0;
 
 	client_attach(&ro, client.path);
 	ask_init(&ro, 47, CLIENT_FLAGS, NULL);

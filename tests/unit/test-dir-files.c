@@ -23,9 +23,9 @@ static void check_attr(const struct cf_attr *attr, const struct stat *st)
 	CHECK_EQ(attr->ctimensec, st->st_ctim.tv_nsec);
 	CHECK_EQ(attr->atime, st->st_atim.tv_sec);
 	CHECK_EQ(attr->atimensec, st->st_atim.tv_nsec);
-	CHECK_EQ(attr->rdev,
-		 (minor(st->st_rdev) & 0xff) | major(st->st_rdev) << 8 |
-			 (minor(st->st_rdev) & ~0xffu) << 12);
+	CHECK_EQ(attr->rdev, (minor(st->st_rdev) & 0xff) |
+				     major(st->st_rdev) << 8 |
+				     (minor(st->st_rdev) & ~0xffu) << 12);
 }
 
 static void check_entry(struct client *c, const struct cf_entry_out *entry,
@@ -125,8 +125,8 @@ static void test_append(struct client *c)
 		 3);
 	/* After F_SETFL: the place counts again. */
 	CHECK_EQ(ask_write_as(c, 0, made.open.fh, "X", 1, 1, O_RDWR, 0), 1);
-	CHECK_EQ(ask_write_as(c, 0, made.open.fh, "Y", 1, 2,
-			      O_RDWR | O_SYNC, 0),
+	CHECK_EQ(ask_write_as(c, 0, made.open.fh, "Y", 1, 2, O_RDWR | O_SYNC,
+			      0),
 		 1);
 	CHECK_EQ(ask_read(c, made.open.fh, buf, sizeof(buf), 0), 6);
 	CHECK(memcmp(buf, "aXYdef", 6) == 0);
@@ -138,7 +138,10 @@ static void test_append(struct client *c)
 /* Buffers in odd pieces; a reply that ends where the file does. */
 static void test_vectors(struct client *c)
 {
-	enum { SIZE = 1 << 20, PIECES = 300 };
+	enum {
+		SIZE = 1 << 20,
+		PIECES = 300
+	};
 	unsigned char *in = malloc(SIZE), *out = calloc(1, SIZE), stray = 0;
 	struct iovec from[PIECES], to[PIECES];
 	struct cf_write_in write_in = { .size = SIZE, .flags = O_RDWR };
@@ -235,13 +238,13 @@ static void test_names(struct client *c)
 	char text[64] = "";
 	uint64_t fifo, fh;
 
-	CHECK_EQ(ask(c, CF_MKDIR, CF_ROOT_ID, &mkdir_in, sizeof(mkdir_in),
-		     "d", &entry, sizeof(entry)),
+	CHECK_EQ(ask(c, CF_MKDIR, CF_ROOT_ID, &mkdir_in, sizeof(mkdir_in), "d",
+		     &entry, sizeof(entry)),
 		 sizeof(entry));
 	check_entry(c, &entry, "d");
 	CHECK_EQ(entry.attr.mode, S_IFDIR | 0750);
-	CHECK_EQ(ask(c, CF_MKDIR, CF_ROOT_ID, &mkdir_in, sizeof(mkdir_in),
-		     "d", NULL, 0),
+	CHECK_EQ(ask(c, CF_MKDIR, CF_ROOT_ID, &mkdir_in, sizeof(mkdir_in), "d",
+		     NULL, 0),
 		 -EEXIST);
 	CHECK_EQ(ask(c, CF_MKNOD, CF_ROOT_ID, &mknod_in, sizeof(mknod_in),
 		     "fifo", &entry, sizeof(entry)),
@@ -259,8 +262,8 @@ static void test_names(struct client *c)
 	CHECK_EQ(ask_open(c, entry.nodeid, O_RDONLY, &fh), -ELOOP);
 	/* A hard link of the symbolic link itself. */
 	link_in.oldnodeid = entry.nodeid;
-	CHECK_EQ(ask(c, CF_LINK, CF_ROOT_ID, &link_in, sizeof(link_in),
-		     "link2", &entry, sizeof(entry)),
+	CHECK_EQ(ask(c, CF_LINK, CF_ROOT_ID, &link_in, sizeof(link_in), "link2",
+		     &entry, sizeof(entry)),
 		 sizeof(entry));
 	check_entry(c, &entry, "link2");
 	CHECK_EQ(entry.attr.nlink, 2);
@@ -278,8 +281,7 @@ static void test_names(struct client *c)
 	CHECK_EQ(ask_as(c, 0, 0, CF_RENAME2, CF_ROOT_ID, &rename_in,
 			sizeof(rename_in), "fifo", "d", NULL, 0),
 		 -EINVAL);
-	CHECK_EQ(ask(c, CF_RMDIR, CF_ROOT_ID, NULL, 0, "d", NULL, 0),
-		 -ENOTDIR);
+	CHECK_EQ(ask(c, CF_RMDIR, CF_ROOT_ID, NULL, 0, "d", NULL, 0), -ENOTDIR);
 	CHECK_EQ(ask(c, CF_UNLINK, CF_ROOT_ID, NULL, 0, "d", NULL, 0), 0);
 	CHECK_EQ(ask(c, CF_UNLINK, CF_ROOT_ID, NULL, 0, "fifo", NULL, 0),
 		 -EISDIR);
@@ -297,8 +299,8 @@ static void test_tmpfile(struct client *c)
 	struct cf_entry_out entry;
 	struct created made;
 
-	CHECK_EQ(ask(c, CF_TMPFILE, CF_ROOT_ID, &in, sizeof(in), "/",
-		     &made, sizeof(made)),
+	CHECK_EQ(ask(c, CF_TMPFILE, CF_ROOT_ID, &in, sizeof(in), "/", &made,
+		     sizeof(made)),
 		 sizeof(made));
 	CHECK_EQ(made.entry.attr.nlink, 0);
 	CHECK_EQ(ask_write(c, made.open.fh, "tmp", 3, 0), 3);
@@ -448,8 +450,7 @@ static void test_xattr(struct client *c)
 		     sizeof(want)),
 		 len);
 	CHECK(memcmp(buf, want, (size_t)len) == 0);
-	CHECK_EQ(ask(c, CF_REMOVEXATTR, nodeid, NULL, 0, "user.a", NULL, 0),
-		 0);
+	CHECK_EQ(ask(c, CF_REMOVEXATTR, nodeid, NULL, 0, "user.a", NULL, 0), 0);
 	CHECK_EQ(ask(c, CF_REMOVEXATTR, nodeid, NULL, 0, "user.a", NULL, 0),
 		 -ENODATA);
 	/* user.* of a symbolic link is not permitted, also not of its goal. */
@@ -470,13 +471,13 @@ static void test_ioctl(struct client *c)
 	CHECK_EQ(ask_open(c, nodeid, O_RDONLY, &fh), 0);
 	in.fh = fh;
 	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
-		CHECK_EQ(ask(c, CF_IOCTL, nodeid, &in, sizeof(in), NULL,
-			     &reply, sizeof(reply)),
+		CHECK_EQ(ask(c, CF_IOCTL, nodeid, &in, sizeof(in), NULL, &reply,
+			     sizeof(reply)),
 			 sizeof(reply));
 		CHECK_EQ(reply.flags, flags);
 		in.cmd = 0x80046601; /* of a client of 32 bits */
-		CHECK_EQ(ask(c, CF_IOCTL, nodeid, &in, sizeof(in), NULL,
-			     &reply, sizeof(reply)),
+		CHECK_EQ(ask(c, CF_IOCTL, nodeid, &in, sizeof(in), NULL, &reply,
+			     sizeof(reply)),
 			 sizeof(reply));
 		CHECK_EQ(reply.flags, flags);
 	}

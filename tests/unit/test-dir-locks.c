@@ -40,8 +40,8 @@ static int set(uint64_t owner, int type, uint64_t start, uint64_t end)
 static struct request *start_wait(uint64_t owner, int type, uint64_t start,
 				  uint64_t end)
 {
-	struct request *request = lock_request(CF_SETLKW, owner, type, start,
-					       end);
+	struct request *request =
+		lock_request(CF_SETLKW, owner, type, start, end);
 
 	request_send(&client, request);
 	return request;
@@ -50,8 +50,8 @@ static struct request *start_wait(uint64_t owner, int type, uint64_t start,
 static struct cf_file_lock get(uint64_t owner, int type, uint64_t start,
 			       uint64_t end)
 {
-	struct request *request = lock_request(CF_GETLK, owner, type, start,
-					       end);
+	struct request *request =
+		lock_request(CF_GETLK, owner, type, start, end);
 	struct cf_lk_out out = { 0 };
 
 	CHECK_EQ(request_run(&client, request), 0);
@@ -216,9 +216,10 @@ static struct request *flock_request(uint32_t opcode, uint64_t handle, int type)
 
 static void test_flock(void)
 {
+	struct cf_lk_in lk = { .owner = 4, .lk = { 0, 9, F_WRLCK, 1 } };
 	int fd = openat(client.root, "f", O_RDONLY);
 	struct request *a;
-	uint64_t other;
+	uint64_t other = 0;
 
 	CHECK_EQ(ask_open(&client, nodeid, O_RDONLY, &other), 0);
 	CHECK_EQ(run(flock_request(CF_SETLK, fh, F_RDLCK)), 0);
@@ -244,6 +245,15 @@ static void test_flock(void)
 	close(fd);
 	CHECK_EQ(request_wait(a), 0);
 	request_free(a);
+	/* The lock of an open file description, whose owner never flushes. */
+	CHECK_EQ(ask_open(&client, nodeid, O_RDWR, &other), 0);
+	lk.fh = other;
+	CHECK_EQ(ask(&client, CF_SETLK, nodeid, &lk, sizeof(lk), NULL, NULL, 0),
+		 0);
+	CHECK_EQ(set(5, F_RDLCK, 7, 7), -EAGAIN);
+	CHECK_EQ(ask_release(&client, nodeid, other, 0), 0);
+	CHECK_EQ(set(5, F_RDLCK, 7, 7), 0);
+	flush(5);
 	/* POSIX locks and flock() know nothing of each other. */
 	CHECK_EQ(set(1, F_WRLCK, 0, 9), 0);
 	flush(1);

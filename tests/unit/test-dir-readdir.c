@@ -115,7 +115,10 @@ static void test_listing(bool plus, size_t size)
 /* telldir() and seekdir() in any order, also in a directory opened anew. */
 static void test_seeking(void)
 {
-	enum { CALLS = 40, SIZE = 704 };
+	enum {
+		CALLS = 40,
+		SIZE = 704
+	};
 	static _Alignas(8) char bufs[CALLS][SIZE], again[SIZE];
 	uint64_t offsets[CALLS + 1] = { 0 }, fh = open_dir(CF_ROOT_ID);
 	int lens[CALLS];
@@ -161,9 +164,8 @@ static void test_lookups(void)
 	const struct cf_direntplus *record = (const void *)buf;
 	int len = read_dir(true, fh, 0, buf, sizeof(buf));
 
-	for (int at = 0; at < len; at += (int)(sizeof(*record) +
-					       record->dirent.namelen + 7) &
-					 ~7) {
+	for (int at = 0; at < len;
+	     at += (int)(sizeof(*record) + record->dirent.namelen + 7) & ~7) {
 		record = (const void *)(buf + at);
 		if (record->entry_out.nodeid)
 			nodeid = record->entry_out.nodeid;

@@ -28,8 +28,8 @@ static void look_up(unsigned int i, const char *name)
 {
 	struct cf_entry_out entry;
 
-	if (quiet(CF_LOOKUP, CF_ROOT_ID, NULL, 0, name, &entry,
-		  sizeof(entry)) > 0) {
+	if (quiet(CF_LOOKUP, CF_ROOT_ID, NULL, 0, name, &entry, sizeof(entry)) >
+	    0) {
 		atomic_store(&nodeids[i], entry.nodeid);
 		atomic_fetch_add(&looked_up, 1);
 	}
@@ -66,8 +66,7 @@ static void take_lock(unsigned int i, unsigned int owner, int type)
 static void one(unsigned int action, unsigned int i, unsigned int thread)
 {
 	struct cf_forget_in forget = { 1 };
-	struct cf_setattr_in setattr = { .valid = CF_FATTR_MODE,
-					 .mode = 0600 };
+	struct cf_setattr_in setattr = { .valid = CF_FATTR_MODE, .mode = 0600 };
 	struct cf_read_in dir_in = { .size = 4096 };
 	uint64_t nodeid = atomic_load(&nodeids[i]), fh = 0;
 	char name[8], buf[64];

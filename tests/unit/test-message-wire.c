@@ -67,7 +67,6 @@ static void test_structs(void)
 	FIELD(in_header, fuse_in_header, uid);
 	FIELD(in_header, fuse_in_header, gid);
 	FIELD(in_header, fuse_in_header, pid);
-	FIELD(in_header, fuse_in_header, padding);
 	SIZE(out_header, fuse_out_header);
 	FIELD(out_header, fuse_out_header, len);
 	FIELD(out_header, fuse_out_header, error);
@@ -365,6 +364,7 @@ static void test_structs_38(void)
 {
 #ifdef FUSE_EXPIRE_ONLY
 	FIELD(in_header, fuse_in_header, total_extlen);
+	FIELD(in_header, fuse_in_header, padding);
 	FIELD(notify_inval_entry_out, fuse_notify_inval_entry_out, flags);
 	SIZE(ext_header, fuse_ext_header);
 	FIELD(ext_header, fuse_ext_header, size);
@@ -514,7 +514,6 @@ static void test_init_flags(void)
 	SAME(CF_INIT_HANDLE_KILLPRIV_V2, FUSE_HANDLE_KILLPRIV_V2);
 	SAME(CF_INIT_SETXATTR_EXT, FUSE_SETXATTR_EXT);
 	SAME(CF_INIT_EXT, FUSE_INIT_EXT);
-	SAME(CF_INIT_RESERVED, FUSE_INIT_RESERVED);
 	SAME(CF_INIT_SECURITY_CTX, FUSE_SECURITY_CTX);
 	SAME(CF_INIT_HAS_INODE_DAX, FUSE_HAS_INODE_DAX);
 #ifdef FUSE_CREATE_SUPP_GROUP

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Each sandbox, as root and as an ordinary user, in a process of its own. */
+#include "../../src/log.h"
 #include "../../src/sandbox.h"
 #include "dir-client.h"
-#include "../../src/log.h"
 #include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -23,7 +23,7 @@ static void inside(const struct options *options, bool root)
 	struct __user_cap_data_struct data[2];
 	struct sandbox_view view;
 	struct cf_entry_out entry;
-	uint64_t fh;
+	uint64_t fh = 0;
 	char buf[8];
 	int ret;
 
@@ -79,15 +79,16 @@ static int run(const struct options *options, uid_t uid)
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		if (uid && (setgroups(0, NULL) < 0 ||
-			    setresgid(uid, uid, uid) < 0 ||
-			    setresuid(uid, uid, uid) < 0))
+		if (uid &&
+		    (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+		     setresuid(uid, uid, uid) < 0))
 			_exit(1);
+		/* As a program that this user has started. */
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 		inside(options, uid == 0 && geteuid() == 0);
 	}
 	CHECK_EQ(waitpid(child, &status, 0), child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void expect(const char *what, const struct options *options, uid_t uid)
@@ -147,9 +148,9 @@ static void test_errors(void)
 
 int main(void)
 {
-	const enum seccomp_mode seccomp =
-		HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE;
-	char path[128];
+	const enum seccomp_mode seccomp = HAVE_SECCOMP ? SECCOMP_KILL
+						       : SECCOMP_NONE;
+	char path[256];
 	int fd;
 
 	alarm(120);
@@ -173,8 +174,7 @@ int main(void)
 				.xattr = true,
 			};
 			static const char *const names[] = { "namespace",
-							     "chroot",
-							     "none" };
+							     "chroot", "none" };
 
 			snprintf(path, sizeof(path), "%s%s", names[mode],
 				 readonly ? ", read-only" : "");

@@ -578,22 +578,82 @@ static void test_stop(void)
 		start_queue(i, base[i]);
 	CHECK_EQ(ask(1, ECHO, 10, &len), 0);
 	CHECK_EQ(resets, resets_before);
+}
 
-	/* A lock that waits ends with the queue. */
+static void wait_until_none_waits(void)
+{
+	pthread_mutex_lock(&lock);
+	while (waiting)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void release_all(void)
+{
+	pthread_mutex_lock(&lock);
+	releases++;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	wait_until_none_waits();
+}
+
+/* A guest is paused while it waits for a lock, and gets it afterwards. */
+static void test_lock_over_pause(bool released_meanwhile)
+{
+	unsigned int base[QUEUES];
+	uint32_t len;
+
 	send_request(1, 3, LOCK, 0);
 	kick(1);
 	wait_until_waiting(1);
 	for (unsigned int i = 0; i < QUEUES; i++)
 		stop_queue(i, &base[i]);
-	CHECK(cancels);
-	CHECK_EQ(driver_ring_reap(&queues[1].ring, &(void *){ NULL }, &len), 1);
-	CHECK_EQ(header_of(3)->error, -EINTR);
-	cancels = 0;
+	CHECK_EQ(cancels, 0);
+	if (released_meanwhile) {
+		release_all();
+		CHECK_EQ((unsigned char)slot(3)[DATA_ROOM], 0xee);
+	}
 	for (unsigned int i = 0; i < QUEUES; i++)
-		driver_ring_release(&queues[i].ring);
-	start(true, true);
-	CHECK_EQ(resets, resets_before + 1);
+		start_queue(i, base[i]);
+	if (!released_meanwhile)
+		release_all();
+	CHECK_EQ(reap(1, &len), 3);
+	CHECK_EQ(len, 16);
+	CHECK_EQ(header_of(3)->error, 0);
 	CHECK_EQ(ask(1, ECHO, 10, &len), 0);
+}
+
+/* A guest that starts over while it waits for a lock: nothing reaches it. */
+static void test_lock_over_reboot(void)
+{
+	unsigned int base, resets_before = resets;
+	uint32_t len;
+
+	send_request(1, 3, LOCK, 0);
+	kick(1);
+	wait_until_waiting(1);
+	for (unsigned int i = 0; i < QUEUES; i++) {
+		stop_queue(i, &base);
+		driver_ring_release(&queues[i].ring);
+	}
+	start(true, true);
+	CHECK(cancels);
+	CHECK_EQ(resets, resets_before + 1);
+	wait_until_none_waits();
+	cancels = 0;
+	CHECK_EQ((unsigned char)slot(3)[DATA_ROOM], 0xee);
+	CHECK_EQ(ask(1, ECHO, 10, &len), 0);
+}
+
+/* The front end goes away while a request waits. */
+static void test_lock_over_end(void)
+{
+	send_request(1, 3, LOCK, 0);
+	kick(1);
+	wait_until_waiting(1);
+	finish();
+	CHECK(cancels);
+	CHECK_EQ((unsigned char)slot(3)[DATA_ROOM], 0xee);
 }
 
 static void test_reset(void)
@@ -662,10 +722,13 @@ int main(void)
 	test_slow();
 	test_memory();
 	test_stop();
+	test_lock_over_pause(false);
+	test_lock_over_pause(true);
+	test_lock_over_reboot();
 	test_reset();
 	test_broken();
 	test_config();
-	finish();
+	test_lock_over_end();
 
 	pthread_mutex_lock(&lock);
 	later_ends = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ioctls: their number, and whether what they carry can be carried. */
-#include "../message/ioctl.h"
 #include "../message/bytes.h"
+#include "../message/payload.h"
 #include "private.h"
 #include <errno.h>
 

@@ -3,7 +3,7 @@
  * The ioctls of a file system whose payload is known: linux/fs.h of the
  * kernel's uapi headers, with the letter and number given there.
  */
-#include "ioctl.h"
+#include "payload.h"
 #include "bytes.h"
 
 /* First WORDS of 4 bytes, then LONGS of 8, then BYTES that have no order. */

@@ -3,8 +3,8 @@
  * Which payloads of an ioctl can be carried between machines whose byte order
  * or size of long differ. Private to the library.
  */
-#ifndef MESSAGE_IOCTL_H
-#define MESSAGE_IOCTL_H
+#ifndef MESSAGE_PAYLOAD_H
+#define MESSAGE_PAYLOAD_H
 
 #include <stdbool.h>
 #include <stddef.h>

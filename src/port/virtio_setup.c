@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Queues from their beginning to their end. */
+#include "../log.h"
+#include "virtio.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long calls may take to end by themselves when a queue is stopped. */
+#define STOP_NS 50000000L
+
+/* After so many times as long, the log says what is being waited for. */
+#define STOP_PATIENCE 100
+
+static int reopen_fd(int *fd, int new_fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = new_fd;
+	return new_fd;
+}
+
+int queue_init(struct queue *queue, struct virtio_port *port,
+	       unsigned int index)
+{
+	pthread_condattr_t attr;
+
+	memset(queue, 0, sizeof(*queue));
+	queue->port = port;
+	queue->index = index;
+	queue->call_fd = -1;
+	queue->err_fd = -1;
+	queue->wait_fd = -1;
+	queue->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (queue->wake_fd < 0)
+		return -errno;
+	pthread_mutex_init(&queue->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&queue->idle, &attr);
+	pthread_condattr_destroy(&attr);
+	return 0;
+}
+
+void queue_destroy(struct queue *queue)
+{
+	reopen_fd(&queue->call_fd, -1);
+	reopen_fd(&queue->err_fd, -1);
+	reopen_fd(&queue->wake_fd, -1);
+	pthread_cond_destroy(&queue->idle);
+	pthread_mutex_destroy(&queue->lock);
+}
+
+static struct view *view_new(struct memory *memory)
+{
+	struct view *view = malloc(sizeof(*view));
+
+	if (!view)
+		return NULL;
+	view->memory = memory_hold(memory);
+	view->holders = 1;
+	return view;
+}
+
+/* A queue goes over to other memory, in which its ring may lie elsewhere. */
+static void remap(struct queue *queue, struct view *view)
+{
+	bool was_mapped = queue->mapped;
+	int r;
+
+	queue_view_drop(queue->view);
+	queue->view = view;
+	r = virtqueue_map(&queue->vq, &queue->place, view->memory);
+	queue->mapped = r == 0;
+	if (r == 0 && !was_mapped)
+		virtqueue_begin(&queue->vq, queue->vq.last_avail,
+				queue->vq.event_idx);
+	if (r < 0)
+		log_warn("queue %u: its ring is not in the memory that the "
+			 "front end shares",
+			 queue->index);
+}
+
+static int watch_fd(struct queue *queue, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+
+	return epoll_ctl(queue->wait_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno
+									: 0;
+}
+
+static int open_wait_fd(struct queue *queue, int kick)
+{
+	int r = 0;
+
+	queue->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (queue->wait_fd < 0)
+		return -errno;
+	queue->polled = kick < 0;
+	r = watch_fd(queue, queue->wake_fd);
+	if (r == 0 && kick >= 0)
+		r = watch_fd(queue, kick);
+	if (r < 0)
+		reopen_fd(&queue->wait_fd, -1);
+	return r;
+}
+
+/* What was completed while the guest was paused. */
+static void give_late_calls(struct queue *queue)
+{
+	while (queue->late) {
+		struct virtio_call *vcall = queue->late;
+
+		queue->late = vcall->next;
+		queue_give_back(queue, vcall);
+	}
+	queue_interrupt(queue);
+}
+
+int queue_start(struct queue *queue, const struct vhost_ring *ring,
+		struct memory *memory, bool event_idx)
+{
+	struct view *view = view_new(memory);
+	int r = -ENOMEM;
+
+	if (!view)
+		goto fail;
+	r = open_wait_fd(queue, ring->kick);
+	if (r < 0)
+		goto drop;
+	pthread_mutex_lock(&queue->lock);
+	queue->place = ring->place;
+	queue->mapped = false;
+	queue->broken = false;
+	queue->halt = false;
+	atomic_store(&queue->attention, false);
+	atomic_store(&queue->sequence, 0);
+	queue->vq.last_avail = ring->base;
+	queue->vq.event_idx = event_idx;
+	queue->view = NULL;
+	remap(queue, view);
+	give_late_calls(queue);
+	queue->leader = pool_lead(&queue->port->pool, queue);
+	r = queue->leader ? 0 : -EAGAIN;
+	pthread_mutex_unlock(&queue->lock);
+	if (r == 0) {
+		log_debug("queue %u: started, %u entries, at %u", queue->index,
+			  ring->place.num, ring->base);
+		return 0;
+	}
+	reopen_fd(&queue->wait_fd, -1);
+	queue->mapped = false;
+	queue->view = NULL;
+drop:
+	queue_view_drop(view);
+fail:
+	log_error("queue %u: cannot be started: %s", queue->index,
+		  strerror(-r));
+	return r;
+}
+
+void queue_cancel(struct queue *queue)
+{
+	struct server_port *server = queue->port->relay->server;
+
+	if (server->ops->cancel)
+		server->ops->cancel(server);
+}
+
+/* Waits for a call or the leader to end, for a while. False: none did. */
+static bool wait_a_while(struct queue *queue)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += STOP_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_cond_timedwait(&queue->idle, &queue->lock, &until) !=
+	       ETIMEDOUT;
+}
+
+/*
+ * Waits until nobody serves the queue and no call is under way. With PARK,
+ * calls that wait for a lock may go on to do so: a guest that is only paused
+ * expects to get it in the end.
+ */
+static void wait_idle(struct queue *queue, bool park)
+{
+	unsigned int times = 0;
+
+	while (queue->leader ||
+	       queue->under_way > (park ? queue->lock_waits : 0)) {
+		if (wait_a_while(queue))
+			continue;
+		if (++times == STOP_PATIENCE)
+			log_warn("queue %u: still waiting for %u requests to "
+				 "end, perhaps for a disk",
+				 queue->index, queue->under_way);
+		if (park && !queue->leader)
+			continue;
+		/* Calls that are cancelled may complete right here. */
+		pthread_mutex_unlock(&queue->lock);
+		queue_cancel(queue);
+		pthread_mutex_lock(&queue->lock);
+	}
+}
+
+static void free_calls(struct queue *queue)
+{
+	while (queue->free_calls) {
+		struct virtio_call *vcall = queue->free_calls;
+
+		queue->free_calls = vcall->next;
+		virtio_call_free(vcall);
+	}
+}
+
+uint16_t queue_stop(struct queue *queue)
+{
+	uint64_t one = 1;
+	uint16_t next;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->halt = true;
+	atomic_store(&queue->attention, true);
+	if (write(queue->wake_fd, &one, sizeof(one)) < 0)
+		log_error("queue %u: cannot be woken: %m", queue->index);
+	/* At 0 a driver that goes on looks like one that begins. */
+	wait_idle(queue, queue->vq.last_avail != 0);
+	queue_interrupt(queue);
+	next = queue->vq.last_avail;
+	free_calls(queue);
+	queue->mapped = false;
+	queue_view_drop(queue->view);
+	queue->view = NULL;
+	pthread_mutex_unlock(&queue->lock);
+	reopen_fd(&queue->wait_fd, -1);
+	log_debug("queue %u: stopped at %u", queue->index, next);
+	return next;
+}
+
+void queue_forget(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	while (queue->lock_waits) {
+		pthread_mutex_unlock(&queue->lock);
+		queue_cancel(queue);
+		pthread_mutex_lock(&queue->lock);
+		if (queue->lock_waits)
+			wait_a_while(queue);
+	}
+	while (queue->late) {
+		struct virtio_call *vcall = queue->late;
+
+		queue->late = vcall->next;
+		queue_free_call(queue, vcall);
+	}
+	free_calls(queue);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_set_memory(struct queue *queue, struct memory *memory)
+{
+	struct view *view;
+
+	pthread_mutex_lock(&queue->lock);
+	if (queue->view) {
+		view = view_new(memory);
+		if (view)
+			remap(queue, view);
+		else
+			queue_break(queue, "there is no memory");
+	}
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_set_call(struct queue *queue, int fd)
+{
+	pthread_mutex_lock(&queue->lock);
+	reopen_fd(&queue->call_fd, fd);
+	queue->call_blocks = fd >= 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	/* What was given back before might have been signalled nowhere. */
+	if (queue->mapped)
+		queue_write_event(queue, fd, queue->call_blocks);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_set_err(struct queue *queue, int fd)
+{
+	pthread_mutex_lock(&queue->lock);
+	reopen_fd(&queue->err_fd, fd);
+	pthread_mutex_unlock(&queue->lock);
+}

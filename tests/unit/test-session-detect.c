@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Clients that do not say what they are, told by the flags of their requests:
+ * what kernels of each architecture send for a few ordinary programs, and that
+ * what could be from two of them decides nothing.
+ */
+#include "session-pair.h"
+#include <errno.h>
+
+struct told {
+	unsigned int count[CROSSFUSE_EVENT_MALFORMED + 1];
+	struct crossfuse_event last;
+};
+
+static void tell(void *opaque, const struct crossfuse_event *event)
+{
+	struct told *told = opaque;
+
+	told->count[event->type]++;
+	told->last = *event;
+}
+
+/* Flags of one request, in hexadecimal as the client's headers have them. */
+struct step {
+	uint32_t opcode;
+	uint32_t flags;
+};
+
+struct story {
+	const char *what;
+	bool big;
+	struct step steps[5];
+	/* Of whose group the client is found to be, at which step; NULL: none */
+	const char *found;
+	unsigned int at;
+};
+
+static const struct story stories[] = {
+	/* `ls`: O_RDONLY|O_NONBLOCK|O_DIRECTORY and the forced O_LARGEFILE */
+	{ "ls, x86_64", false, { { CF_OPENDIR, 0x18800 } }, "x86_64", 1 },
+	{ "ls, aarch64", false, { { CF_OPENDIR, 0x24800 } }, "aarch64", 1 },
+	{ "ls, ppc64le", false, { { CF_OPENDIR, 0x14800 } }, "ppc64le", 1 },
+	{ "ls, mips64el", false, { { CF_OPENDIR, 0x12080 } }, "mips64el", 1 },
+	{ "ls, alpha", false, { { CF_OPENDIR, 0x28004 } }, "alpha", 1 },
+	{ "ls, s390x", true, { { CF_OPENDIR, 0x18800 } }, "s390x", 1 },
+	{ "ls, ppc64", true, { { CF_OPENDIR, 0x14800 } }, "ppc64", 1 },
+	{ "ls, mips64", true, { { CF_OPENDIR, 0x12080 } }, "mips64", 1 },
+	{ "ls, parisc64", true, { { CF_OPENDIR, 0x11800 } }, "parisc64", 1 },
+	{ "ls, m68k", true, { { CF_OPENDIR, 0x24800 } }, "m68k", 1 },
+	/* opendir(3) of musl and of Go: without O_NONBLOCK */
+	{ "musl, x86_64", false, { { CF_OPENDIR, 0x18000 } }, "x86_64", 1 },
+	{ "musl, aarch64", false, { { CF_OPENDIR, 0x24000 } }, "aarch64", 1 },
+	{ "musl, ppc64le", false, { { CF_OPENDIR, 0x14000 } }, "ppc64le", 1 },
+	{ "musl, mips64el", false, { { CF_OPENDIR, 0x12000 } }, "mips64el", 1 },
+	/* `rm -r`: O_NOFOLLOW as well */
+	{ "rm, x86_64", false, { { CF_OPENDIR, 0x38800 } }, "x86_64", 1 },
+	{ "rm, aarch64", false, { { CF_OPENDIR, 0x2c800 } }, "aarch64", 1 },
+	{ "rm, ppc64le", false, { { CF_OPENDIR, 0x1c800 } }, "ppc64le", 1 },
+	{ "rm, mips64el", false, { { CF_OPENDIR, 0x32080 } }, "mips64el", 1 },
+	/* `echo > file` on a machine that has other numbers for O_CREAT */
+	{ "create, mips64el", false, { { CF_CREATE, 0x2301 } }, "mips64el", 1 },
+	{ "create, alpha", false, { { CF_CREATE, 0x20601 } }, "alpha", 1 },
+	{ "create, sparc64", true, { { CF_CREATE, 0x40601 } }, "sparc64", 1 },
+	{ "create, parisc64", true, { { CF_CREATE, 0xb01 } }, "parisc64", 1 },
+	/* `cat`: nothing but O_LARGEFILE */
+	{ "cat, ppc64le", false, { { CF_OPEN, 0x10000 } }, "ppc64le", 1 },
+	{ "cat, mips64el", false, { { CF_OPEN, 0x2000 } }, "mips64el", 1 },
+	{ "cat and dd, aarch64",
+	  false,
+	  { { CF_OPEN, 0x20000 }, { CF_OPEN, 0x30001 } },
+	  "aarch64",
+	  2 },
+	{ "cat and echo, aarch64",
+	  false,
+	  { { CF_OPEN, 0x20000 }, { CF_CREATE, 0x20241 } },
+	  "aarch64",
+	  2 },
+	/*
+	 * 0x20000 is O_NOFOLLOW of a 32-bit x86 program that does not know
+	 * large files: no decision, however often it comes.
+	 */
+	{ "O_NOFOLLOW or O_LARGEFILE",
+	  false,
+	  { { CF_OPEN, 0x20000 }, { CF_OPEN, 0x20000 }, { CF_OPEN, 0x20000 } },
+	  NULL,
+	  0 },
+	{ "32-bit x86, then ls",
+	  false,
+	  { { CF_OPEN, 0x20000 }, { CF_OPENDIR, 0x18800 } },
+	  "x86_64",
+	  2 },
+	/* O_CREAT|O_DIRECT on arm and on powerpc is the same number. */
+	{ "O_DIRECT of arm or powerpc",
+	  false,
+	  { { CF_CREATE, 0x30241 } },
+	  NULL,
+	  0 },
+	/*
+	 * O_DIRECTORY of arm and powerpc: no little-endian powerpc has it
+	 * without O_LARGEFILE, no x86 program uses an O_DIRECT like that.
+	 */
+	{ "32-bit opendir", false, { { CF_OPENDIR, 0x4800 } }, "armv7l", 1 },
+	{ "32-bit opendir, big-endian",
+	  true,
+	  { { CF_OPENDIR, 0x4800 } },
+	  NULL,
+	  0 },
+	/* O_DIRECTORY|O_LARGEFILE|O_NOATIME of powerpc is `ls` on sparc. */
+	{ "powerpc or sparc", true, { { CF_OPENDIR, 0x54000 } }, NULL, 0 },
+	{ "ls and create, sparc64",
+	  true,
+	  { { CF_OPENDIR, 0x54000 }, { CF_CREATE, 0x40601 } },
+	  "sparc64",
+	  2 },
+	/* What the kernel itself opens says nothing. */
+	{ "O_RDONLY", false, { { CF_OPEN, 0 }, { CF_OPENDIR, 0 } }, NULL, 0 },
+	{ "exec", false, { { CF_OPEN, 0x20 } }, NULL, 0 },
+	/* Bits that no kernel has decide nothing. */
+	{ "no flags at all", false, { { CF_OPEN, 0xfe000000 } }, NULL, 0 },
+	{ "every flag", false, { { CF_OPENDIR, 0xffffffff } }, NULL, 0 },
+};
+
+static int send_flags(struct crossfuse_session *session, struct step step,
+		      bool big, uint32_t *ret_flags)
+{
+	struct wire_text text = { .code = step.opcode,
+				  .body = step.opcode == CF_CREATE ? "{4:0}444<"
+								     "name>"
+								   : "{4:0}4" };
+	struct wire_form form = { crossfuse_abi_canonical(), big };
+	struct crossfuse_call call;
+	struct wire_bytes b;
+	int err;
+
+	wire_request(&b, &text, form);
+	for (unsigned int i = 0; i < 4; i++)
+		b.at[40 + i] = (uint8_t)(step.flags >> 8 * (big ? 3 - i : i));
+	err = crossfuse_session_request(session, &call, b.at, b.len, b.len);
+	*ret_flags = 0;
+	for (unsigned int i = 0; i < 4; i++)
+		*ret_flags |= (uint32_t)b.at[40 + i] << 8 * i;
+	return err;
+}
+
+static void start(struct crossfuse_session *session, struct told *told,
+		  bool big, const char *monitor, bool no_detect)
+{
+	struct crossfuse_config config = {
+		.server = crossfuse_abi_by_name("x86_64"),
+		.monitor = monitor ? crossfuse_abi_by_name(monitor) : NULL,
+		.no_detect = no_detect,
+		.event = tell,
+		.opaque = told,
+	};
+	struct init_text init = { .major = 7, .minor = 38 };
+
+	memset(told, 0, sizeof(*told));
+	CHECK_EQ(crossfuse_session_init(session, &config), 0);
+	pair_shake_hands(session, init, init, big, false);
+}
+
+static void test_story(const struct story *story)
+{
+	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
+	const struct crossfuse_abi *found = NULL, *client;
+	struct crossfuse_session session;
+	unsigned int failed = check_failed;
+	enum crossfuse_source source;
+	struct told told;
+	uint32_t flags;
+
+	if (story->found)
+		found = crossfuse_abi_by_name(story->found);
+	start(&session, &told, story->big, NULL, false);
+	for (unsigned int i = 0; i < 5 && story->steps[i].opcode; i++) {
+		bool known = story->found && i + 1 >= story->at;
+
+		CHECK_EQ(send_flags(&session, story->steps[i], story->big,
+				    &flags),
+			 0);
+		client = crossfuse_session_client(&session, &source);
+		CHECK_EQ(!!client, known);
+		CHECK_EQ(source, known ? CROSSFUSE_SOURCE_TRAFFIC
+				       : CROSSFUSE_SOURCE_NONE);
+		/* What decided it is translated by it already. */
+		CHECK_EQ(flags, known ? crossfuse_open_flags(
+						found, canonical,
+						story->steps[i].flags, NULL)
+				      : story->steps[i].flags);
+		if (known && client)
+			for (int g = 0; g < CROSSFUSE_GROUP_COUNT; g++)
+				if (g != CROSSFUSE_GROUP_IOCTL &&
+				    g != CROSSFUSE_GROUP_POLL)
+					CHECK(crossfuse_abi_same_group(
+						client, found,
+						(enum crossfuse_group)g));
+	}
+	CHECK_EQ(told.count[CROSSFUSE_EVENT_DETECTED], story->found ? 1 : 0);
+	CHECK_EQ(told.count[CROSSFUSE_EVENT_CONTRADICTION], 0);
+	if (check_failed != failed)
+		fprintf(stderr, "  in: %s\n", story->what);
+}
+
+/* What the administrator or the monitor said is not guessed at. */
+static void test_knowledge(void)
+{
+	struct crossfuse_session session;
+	enum crossfuse_source source;
+	struct told told;
+	uint32_t flags;
+
+	start(&session, &told, false, "aarch64", false);
+	/* aarch64 kernels never open with 0x4000, O_DIRECTORY */
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK_EQ(send_flags(&session, (struct step){ CF_OPEN, 0x24000 },
+				    false, &flags),
+			 0);
+	crossfuse_session_client(&session, &source);
+	CHECK_EQ(source, CROSSFUSE_SOURCE_MONITOR);
+	CHECK_EQ(flags, 0x18000);
+	CHECK_EQ(told.count[CROSSFUSE_EVENT_DETECTED], 0);
+	CHECK_EQ(told.count[CROSSFUSE_EVENT_CONTRADICTION], 1);
+	CHECK_EQ(told.last.value, 0x24000);
+	CHECK_EQ(told.last.opcode, CF_OPEN);
+}
+
+/* A guess that turns out wrong stays, and is told of once. */
+static void test_contradiction(void)
+{
+	const struct crossfuse_abi *client;
+	struct crossfuse_session session;
+	struct told told;
+	uint32_t flags;
+
+	start(&session, &told, false, NULL, false);
+	CHECK_EQ(send_flags(&session, (struct step){ CF_OPENDIR, 0x24800 },
+			    false, &flags),
+		 0);
+	client = crossfuse_session_client(&session, NULL);
+	CHECK_EQ(told.count[CROSSFUSE_EVENT_CONTRADICTION], 0);
+	for (unsigned int i = 0; i < 3; i++)
+		send_flags(&session, (struct step){ CF_OPENDIR, 0x12100 },
+			   false, &flags);
+	CHECK_EQ(told.count[CROSSFUSE_EVENT_CONTRADICTION], 1);
+	CHECK(crossfuse_session_client(&session, NULL) == client);
+	/* The next kernel is another client. */
+	pair_shake_hands(&session,
+			 (struct init_text){ .major = 7, .minor = 38 },
+			 (struct init_text){ .major = 7, .minor = 38 }, false,
+			 false);
+	CHECK(!crossfuse_session_client(&session, NULL));
+	send_flags(&session, (struct step){ CF_OPENDIR, 0x14800 }, false,
+		   &flags);
+	CHECK(crossfuse_session_client(&session, NULL) ==
+	      crossfuse_abi_by_name("ppc64le"));
+}
+
+static void test_switched_off(void)
+{
+	struct crossfuse_session session;
+	struct told told;
+	uint32_t flags;
+
+	start(&session, &told, false, NULL, true);
+	CHECK_EQ(send_flags(&session, (struct step){ CF_OPENDIR, 0x24800 },
+			    false, &flags),
+		 0);
+	CHECK_EQ(flags, 0x24800);
+	CHECK(!crossfuse_session_client(&session, NULL));
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < WIRE_COUNT(stories); i++)
+		test_story(&stories[i]);
+	test_knowledge();
+	test_contradiction();
+	test_switched_off();
+	return check_result();
+}
