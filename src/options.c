@@ -129,6 +129,14 @@ static const struct option known[] = {
 	  "clear set-user-ID bits here, not in the client (default)", NULL },
 	{ "no-killpriv-v2", OPTION_CLEAR, AT(killpriv_v2), NULL,
 	  "leave set-user-ID bits to the client", NULL },
+	{ "posix-lock", OPTION_SET, AT(posix_lock), NULL,
+	  "fcntl() locks also against other clients and here (default)", NULL },
+	{ "no-posix-lock", OPTION_CLEAR, AT(posix_lock), NULL,
+	  "fcntl() locks within the client only", NULL },
+	{ "flock", OPTION_SET, AT(flock), NULL,
+	  "flock() also against other clients and here (default)", NULL },
+	{ "no-flock", OPTION_CLEAR, AT(flock), NULL,
+	  "flock() within the client only", NULL },
 	{ "security-label", OPTION_SET, AT(security_label), NULL,
 	  "set the security context that the client gives new files", NULL },
 	{ "announce-submounts", OPTION_SET, AT(announce_submounts), NULL,
@@ -445,10 +453,12 @@ int options_parse(struct options *options, int argc, char **argv)
 	*options = (struct options){
 		.listen_fd = -1,
 		.thread_pool_size = 64,
-		.seccomp = SECCOMP_KILL,
+		.seccomp = HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE,
 		.xattr = true,
 		.posix_acl = true,
 		.killpriv_v2 = true,
+		.posix_lock = true,
+		.flock = true,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	if (print_and_end(argc, argv))

@@ -54,6 +54,8 @@ struct options {
 	bool allow_mmap;
 	bool no_readdirplus;
 	bool killpriv_v2;
+	bool posix_lock;
+	bool flock;
 	bool preserve_noatime;
 	bool security_label;
 	bool announce_submounts;

@@ -39,6 +39,7 @@ enum {
 enum {
 	RULED_OUT = 1000,
 	MARGIN = 5,
+	PATIENCE = 1000000,
 };
 
 /* What is unlikely, and how much so: powers of a small number. */
@@ -210,6 +211,19 @@ static size_t weigh(struct session *s, const struct hypothesis *h, size_t count,
 	return next_sum >= best_sum + MARGIN ? best : count;
 }
 
+/*
+ * One thread at a time. The others wait, as theirs may be the message that
+ * decides; but not for ever, should that one not get on.
+ */
+static bool begin_detecting(struct session *s)
+{
+	for (unsigned int i = 0; i < PATIENCE; i++)
+		if (!atomic_flag_test_and_set_explicit(&s->detecting,
+						       memory_order_acquire))
+			return true;
+	return false;
+}
+
 void detect_feed(struct session *s, uint32_t opcode, uint32_t flags)
 {
 	struct hypothesis h[DETECT_GROUPS];
@@ -219,8 +233,7 @@ void detect_feed(struct session *s, uint32_t opcode, uint32_t flags)
 	/* A bare O_RDONLY may come from the kernel itself and says nothing. */
 	if (class == EVIDENCE_NONE || !(flags & ~UINT32_C(0x23)))
 		return;
-	if (atomic_flag_test_and_set_explicit(&s->detecting,
-					      memory_order_acquire))
+	if (!begin_detecting(s))
 		return;
 	/* Decided meanwhile? Nor is the same once more any news. */
 	if (!(atomic_load(&s->mode) & MODE_DETECT) ||

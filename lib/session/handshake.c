@@ -72,6 +72,31 @@ struct decision {
 	uint32_t extra;
 };
 
+static bool is_big(const struct session *s)
+{
+	return s->swapped != crossfuse_abi_big_endian(crossfuse_abi_native());
+}
+
+/*
+ * One name may stand for both byte orders (mips64, a monitor of ppc64 and
+ * ppc64le): the ABI like this one in the byte order of INIT, if there is one.
+ */
+static const struct crossfuse_abi *in_order(const struct session *s,
+					    const struct crossfuse_abi *abi)
+{
+	const struct crossfuse_abi *other;
+
+	if (!abi || crossfuse_abi_big_endian(abi) == is_big(s))
+		return abi;
+	for (size_t i = 0; (other = crossfuse_abi_at(i)); i++)
+		if (crossfuse_abi_big_endian(other) == is_big(s) &&
+		    crossfuse_abi_long_bits(other) ==
+			    crossfuse_abi_long_bits(abi) &&
+		    !session_values_differ(abi, other))
+			return other;
+	return abi;
+}
+
 /* The client that does not speak canonical, by what is known of it. */
 static void decide_known(const struct session *s, const struct offer *offer,
 			 struct decision *ret)
@@ -89,6 +114,7 @@ static void decide_known(const struct session *s, const struct offer *offer,
 					  CROSSFUSE_SOURCE_MONITOR, 0 };
 	else
 		*ret = (struct decision){ NULL, CROSSFUSE_SOURCE_NONE, 0 };
+	ret->client = in_order(s, ret->client);
 }
 
 static bool is_of_servers_abi(const struct session *s,
@@ -146,16 +172,20 @@ static void start_over(struct session *s, const struct offer *offer,
 	detect_start(s);
 }
 
-/* A monitor or an administrator that says otherwise than the client. */
-static void compare_knowledge(struct session *s)
+/*
+ * What is known of the client does not fit together: it says otherwise than
+ * its monitor or the administrator, or has a byte order that its ABI has not.
+ */
+static void compare_knowledge(struct session *s, const struct decision *known)
 {
 	const struct crossfuse_abi *said = s->config.client;
-	const struct crossfuse_abi *named =
-		crossfuse_abi_by_arch_id(s->arch_id);
+	bool differs;
 
 	if (!said)
 		said = s->config.monitor;
-	if (said && named && session_values_differ(said, named))
+	differs = known->source == CROSSFUSE_SOURCE_ARCH_ID && said &&
+		  session_values_differ(said, known->client);
+	if (differs || crossfuse_abi_big_endian(known->client) != is_big(s))
 		session_event(s, CROSSFUSE_EVENT_CONTRADICTION, CF_INIT,
 			      s->arch_id);
 }
@@ -214,8 +244,8 @@ int handshake_request(struct session *s, struct crossfuse_call *call,
 	session_set_client(s, decision.client, decision.source, decision.extra);
 	s->answered = decision.source == CROSSFUSE_SOURCE_CANON;
 	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
-	if (decision.source == CROSSFUSE_SOURCE_ARCH_ID)
-		compare_knowledge(s);
+	if (decision.client && decision.client != crossfuse_abi_canonical())
+		compare_knowledge(s, &decision);
 	forward_request(s, call, head, len);
 	return 0;
 }
@@ -292,7 +322,8 @@ static int answer(struct session *s, uint8_t *body, size_t len)
 						  false)),
 			 false);
 	/* Nothing newer than what is known here can be translated. */
-	if (atomic_load(&s->mode) && minor > CF_KERNEL_MINOR_VERSION)
+	if (mode_translates(atomic_load(&s->mode)) &&
+	    minor > CF_KERNEL_MINOR_VERSION)
 		cf_put32(body + ANSWER_AT(minor), CF_KERNEL_MINOR_VERSION,
 			 false);
 	put_flags(s, body, len, flags);

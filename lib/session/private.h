@@ -220,4 +220,10 @@ static inline bool mode_swaps(uint32_t mode)
 	return !(mode & MODE_IN_SWAP) != !(mode & MODE_OUT_SWAP);
 }
 
+/* Whether anything in a message may have to be changed. */
+static inline bool mode_translates(uint32_t mode)
+{
+	return mode_swaps(mode) || mode & (MODE_VALUES | MODE_DETECT);
+}
+
 #endif

@@ -254,7 +254,7 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 	call->unique = cf_get64(head + IN_AT(unique), swapped);
 	if (cf_get32(head + IN_AT(len), swapped) != total_len)
 		return session_malformed(s, call->opcode);
-	if (mode & MODE_UNTOUCHED)
+	if (mode & MODE_UNTOUCHED || !mode_translates(mode))
 		return 0;
 	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
 	if (mode == MODE_DETECT &&
@@ -392,7 +392,7 @@ int crossfuse_session_reply(struct crossfuse_session *session,
 		return 0;
 	if (!error && call->opcode == CF_INIT)
 		return handshake_reply(s, call, at, head_len, total_len);
-	if (!mode)
+	if (!mode_translates(mode))
 		return 0;
 	if (error || !call_plans(call)) {
 		translate_error(s, call, at, error, mode);

@@ -212,14 +212,18 @@ void dir_submit(struct dir *dir, struct call *call)
 /* What this server offers to do, whatever the client can. */
 static uint64_t offers(const struct options *options)
 {
-	uint64_t flags =
-		CF_INIT_ASYNC_READ | CF_INIT_POSIX_LOCKS | CF_INIT_FLOCK_LOCKS |
-		CF_INIT_ATOMIC_O_TRUNC | CF_INIT_EXPORT_SUPPORT |
-		CF_INIT_BIG_WRITES | CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
-		CF_INIT_ASYNC_DIO | CF_INIT_PARALLEL_DIROPS |
-		CF_INIT_MAX_PAGES | CF_INIT_CACHE_SYMLINKS |
-		CF_INIT_SETXATTR_EXT | CF_INIT_EXT | CF_INIT_CREATE_SUPP_GROUP;
+	uint64_t flags = CF_INIT_ASYNC_READ | CF_INIT_ATOMIC_O_TRUNC |
+			 CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES |
+			 CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
+			 CF_INIT_ASYNC_DIO | CF_INIT_PARALLEL_DIROPS |
+			 CF_INIT_MAX_PAGES | CF_INIT_CACHE_SYMLINKS |
+			 CF_INIT_SETXATTR_EXT | CF_INIT_EXT |
+			 CF_INIT_CREATE_SUPP_GROUP;
 
+	if (options->posix_lock)
+		flags |= CF_INIT_POSIX_LOCKS;
+	if (options->flock)
+		flags |= CF_INIT_FLOCK_LOCKS;
 	if (!options->no_readdirplus)
 		flags |= CF_INIT_DO_READDIRPLUS | CF_INIT_READDIRPLUS_AUTO;
 	if (options->cache == CACHE_AUTO)

@@ -46,6 +46,8 @@ struct virtio_call {
 	unsigned int reply_head_count;
 	size_t head_space; /* bytes at call.head */
 	uint32_t used_len; /* bytes that were written, once complete */
+	bool submitted;	   /* relay_submit() has not returned yet */
+	bool completed;	   /* by another thread, before it has */
 	bool lock_wait;	   /* it waits for a file lock, perhaps for ever */
 };
 
@@ -60,6 +62,12 @@ void virtio_call_shrink(struct virtio_call *vcall);
  * hands. NULL, or what is wrong with it.
  */
 const char *virtio_call_prepare(struct virtio_call *vcall, struct relay *relay);
+
+/*
+ * Whether it asks for a file lock and is ready to wait for it. Its reply is
+ * handed to the guest as late as when it is given back.
+ */
+bool virtio_call_is_lock(const struct virtio_call *vcall);
 
 /* Hands the reply to the guest. */
 void virtio_call_reply(struct virtio_call *vcall);

@@ -269,6 +269,11 @@ static size_t put_reply(struct virtio_call *vcall)
 	return call->out_len + call->out_data_len;
 }
 
+bool virtio_call_is_lock(const struct virtio_call *vcall)
+{
+	return vcall->call.state.opcode == CF_SETLKW;
+}
+
 void virtio_call_reply(struct virtio_call *vcall)
 {
 	/* The length of a chain is less than 4 GiB. */
@@ -280,7 +285,7 @@ static void complete(struct call *call)
 	struct virtio_call *vcall = (struct virtio_call *)call;
 
 	/* The guest may be gone; that is for the queue to know. */
-	if (!vcall->lock_wait)
+	if (!virtio_call_is_lock(vcall))
 		virtio_call_reply(vcall);
 	queue_complete(vcall->queue, vcall);
 }

@@ -110,6 +110,7 @@ void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 {
 	queue_view_drop(vcall->view);
 	vcall->view = NULL;
+	vcall->completed = false;
 	vcall->lock_wait = false;
 	virtio_call_shrink(vcall);
 	vcall->next = queue->free_calls;
@@ -119,7 +120,7 @@ void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 
 void queue_give_back(struct queue *queue, struct virtio_call *vcall)
 {
-	if (vcall->lock_wait)
+	if (virtio_call_is_lock(vcall))
 		virtio_call_reply(vcall);
 	if (queue_usable(queue)) {
 		virtqueue_push(&queue->vq, vcall->chain.head, vcall->used_len);
@@ -140,6 +141,16 @@ static void finish(struct queue *queue, struct virtio_call *vcall)
 		vcall->next = queue->late;
 		queue->late = vcall;
 	}
+	if (queue->halt)
+		pthread_cond_broadcast(&queue->idle);
+}
+
+static void note_lock_wait(struct queue *queue, struct virtio_call *vcall)
+{
+	if (vcall->lock_wait || !virtio_call_is_lock(vcall))
+		return;
+	vcall->lock_wait = true;
+	queue->lock_waits++;
 	if (queue->halt)
 		pthread_cond_broadcast(&queue->idle);
 }
@@ -174,6 +185,7 @@ static void run(struct queue *queue, struct worker *worker,
 	atomic_fetch_add_explicit(&queue->sequence, 1, memory_order_relaxed);
 	worker->current = vcall;
 	worker->completed = false;
+	vcall->submitted = true;
 	pthread_mutex_unlock(&queue->lock);
 	pool_request_begins(&queue->port->pool);
 
@@ -183,14 +195,17 @@ static void run(struct queue *queue, struct worker *worker,
 
 	pthread_mutex_lock(&queue->lock);
 	worker->current = NULL;
+	vcall->submitted = false;
 	if (why) {
 		if (!queue->broken)
 			queue_break(queue, why);
 		queue_free_call(queue, vcall);
-	} else if (worker->completed) {
+	} else if (worker->completed || vcall->completed) {
 		finish(queue, vcall);
+	} else {
+		/* Another thread will complete it. */
+		note_lock_wait(queue, vcall);
 	}
-	/* Else another thread completes it, or has done so. */
 	if (queue->leader == worker)
 		atomic_fetch_add_explicit(&queue->sequence, 1,
 					  memory_order_relaxed);
@@ -232,8 +247,13 @@ void queue_complete(struct queue *queue, struct virtio_call *vcall)
 		return;
 	}
 	pthread_mutex_lock(&queue->lock);
-	finish(queue, vcall);
-	queue_interrupt(queue);
+	if (vcall->submitted) {
+		/* Its thread still has it in hand, and will see to it. */
+		vcall->completed = true;
+	} else {
+		finish(queue, vcall);
+		queue_interrupt(queue);
+	}
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -244,10 +264,7 @@ void queue_may_block(struct queue *queue, struct virtio_call *vcall)
 	if (!worker || worker->current != vcall)
 		return;
 	pthread_mutex_lock(&queue->lock);
-	if (vcall->call.state.opcode == CF_SETLKW) {
-		vcall->lock_wait = true;
-		queue->lock_waits++;
-	}
+	note_lock_wait(queue, vcall);
 	if (queue->leader == worker)
 		replace(queue, vcall->lock_wait);
 	pthread_mutex_unlock(&queue->lock);

@@ -185,6 +185,13 @@ static bool wait_a_while(struct queue *queue)
 	       ETIMEDOUT;
 }
 
+/* Whether the leader itself waits for a lock: it could not be replaced. */
+static bool leader_waits(const struct queue *queue)
+{
+	return queue->leader && queue->leader->current &&
+	       queue->leader->current->lock_wait;
+}
+
 /*
  * Waits until nobody serves the queue and no call is under way. With PARK,
  * calls that wait for a lock may go on to do so: a guest that is only paused
@@ -202,7 +209,7 @@ static void wait_idle(struct queue *queue, bool park)
 			log_warn("queue %u: still waiting for %u requests to "
 				 "end, perhaps for a disk",
 				 queue->index, queue->under_way);
-		if (park && !queue->leader)
+		if (park && !leader_waits(queue))
 			continue;
 		/* Calls that are cancelled may complete right here. */
 		pthread_mutex_unlock(&queue->lock);

@@ -280,6 +280,49 @@ static void test_cuse(void)
 	CHECK(!memcmp(b.at, want.at, b.len));
 }
 
+/* A name that stands for both byte orders; and a byte order that cannot be. */
+static void test_order(void)
+{
+	static const struct {
+		const char *monitor, *machine;
+		bool big;
+		const char *client;
+		unsigned int contradictions;
+	} cases[] = {
+		{ "ppc64", NULL, false, "ppc64le", 0 },
+		{ "ppc64", NULL, true, "ppc64", 0 },
+		{ NULL, "mips64", false, "mips64el", 0 },
+		{ NULL, "mips64", true, "mips64", 0 },
+		{ "aarch64", NULL, true, "aarch64_be", 0 },
+		{ "x86_64", NULL, true, "x86_64", 1 },
+		{ "s390x", NULL, false, "s390x", 1 },
+		{ "x86_64", "aarch64", false, "aarch64", 1 },
+	};
+
+	for (size_t i = 0; i < WIRE_COUNT(cases); i++) {
+		struct told told = { { 0 }, { 0 } };
+		struct crossfuse_config config = {
+			.server = crossfuse_abi_by_name("x86_64"),
+			.monitor = cases[i].monitor ? crossfuse_abi_by_name(
+							      cases[i].monitor)
+						    : NULL,
+			.event = tell,
+			.opaque = &told,
+		};
+		struct init_text init = { 7, 45, 0, 0, 64, 0 };
+		struct crossfuse_session session;
+
+		if (cases[i].machine)
+			init.arch_id = crossfuse_arch_id(cases[i].machine);
+		CHECK_EQ(crossfuse_session_init(&session, &config), 0);
+		pair_shake_hands(&session, init, init, cases[i].big, false);
+		CHECK(crossfuse_session_client(&session, NULL) ==
+		      crossfuse_abi_by_name(cases[i].client));
+		CHECK_EQ(told.count[CROSSFUSE_EVENT_CONTRADICTION],
+			 cases[i].contradictions);
+	}
+}
+
 static void test_config(void)
 {
 	struct crossfuse_session session;
@@ -304,6 +347,7 @@ int main(void)
 	test_major();
 	test_minor();
 	test_cuse();
+	test_order();
 	test_config();
 	return check_result();
 }

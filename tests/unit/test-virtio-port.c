@@ -91,6 +91,7 @@ static void wait_for_release(struct call *call)
 		pthread_cond_wait(&changed, &lock);
 	error = mine == releases ? -EINTR : 0;
 	waiting--;
+	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
 	reply(call, error, 0, 0);
 }

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian packages of other architectures and releases.
+
+They come from the mirror this machine's own apt is set up with (or
+CROSSFUSE_DEBIAN_MIRROR), through an apt state of our own: the packages of
+this machine are left alone, and no root is needed.
+"""
+
+import contextlib
+import fcntl
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+from guests import GUESTS, MODULES, cache_dir
+
+TRIES = 4
+
+
+class FetchError(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def locked(name):
+    """Two fetches at once: the second waits, then finds the work done."""
+    path = cache_dir()
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / (name + ".lock"), "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def deb822_entries(text):
+    for stanza in re.split(r"\n\s*\n", text):
+        entry = {}
+        for line in stanza.splitlines():
+            m = re.match(r"([A-Za-z-]+):\s*(.*)", line)
+            if m:
+                entry[m.group(1).lower()] = m.group(2).split()
+        if entry.get("enabled") != ["no"]:
+            yield entry.get("uris", []), entry.get("suites", [])
+
+
+def one_line_entries(text):
+    for line in text.splitlines():
+        m = re.match(r"\s*deb\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)", line)
+        if m:
+            yield [m.group(2)], [m.group(3)]
+
+
+def host_entries():
+    etc = pathlib.Path("/etc/apt")
+    for path in [etc / "sources.list"] + sorted(
+            (etc / "sources.list.d").glob("*")):
+        if not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.suffix == ".sources":
+            yield from deb822_entries(text)
+        elif path.suffix == ".list":
+            yield from one_line_entries(text)
+
+
+def mirrors():
+    """The main and the security archive this machine uses."""
+    release = r"(bookworm|trixie|bullseye|forky|sid|stable|testing)"
+    main = os.environ.get("CROSSFUSE_DEBIAN_MIRROR")
+    security = None
+    for uris, suites in host_entries():
+        for suite in suites:
+            if not uris:
+                continue
+            if not main and re.fullmatch(release, suite):
+                main = uris[0]
+            if not security and re.fullmatch(release + "-security", suite):
+                security = uris[0]
+    if not main:
+        raise FetchError(
+            "no Debian mirror in /etc/apt; set CROSSFUSE_DEBIAN_MIRROR")
+    return main, security
+
+
+class Apt:
+    """apt with a state of its own for one release and architecture."""
+
+    def __init__(self, suite, arch, with_security=True):
+        name = "%s-%s" % (suite, arch)
+        if not with_security:
+            name += "-main"
+        self.dir = cache_dir() / "apt" / name
+        for sub in ("lists/partial", "cache/archives/partial", "etc"):
+            (self.dir / sub).mkdir(parents=True, exist_ok=True)
+        (self.dir / "status").touch()
+        main, security = mirrors()
+        keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+        lines = ["deb [signed-by=%s] %s %s main" % (keyring, main, suite)]
+        if security and with_security:
+            lines.append("deb [signed-by=%s] %s %s-security main" %
+                         (keyring, security, suite))
+        (self.dir / "sources.list").write_text("\n".join(lines) + "\n",
+                                               encoding="ascii")
+        d = str(self.dir)
+        self.options = []
+        for option in (
+                "APT::Architecture=" + arch, "APT::Architectures=" + arch,
+                "Dir::State=" + d, "Dir::State::Lists=%s/lists" % d,
+                "Dir::State::status=%s/status" % d,
+                "Dir::Cache=%s/cache" % d,
+                "Dir::Etc::SourceList=%s/sources.list" % d,
+                "Dir::Etc::SourceParts=%s/etc" % d,
+                "Dir::Etc::Preferences=%s/none" % d,
+                "Dir::Etc::PreferencesParts=%s/etc" % d,
+                "APT::Sandbox::User=", "Acquire::Retries=3",
+                "Acquire::Languages=none", "APT::Update::Post-Invoke::=",
+        ):
+            self.options += ["-o", option]
+
+    def run(self, tool, *args, cwd=None):
+        cmd = [tool] + self.options + list(args)
+        p = subprocess.run(cmd, cwd=cwd, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, check=False)
+        if p.returncode:
+            raise FetchError("%s %s: %s" % (tool, " ".join(args),
+                                            p.stderr.strip()[-500:]))
+        return p.stdout
+
+    def update(self):
+        self.run("apt-get", "-q", "--error-on=any", "update")
+
+    def field(self, package, name):
+        text = self.run("apt-cache", "show", "--no-all-versions", package)
+        m = re.search(r"^%s: (.*)$" % name, text, re.M)
+        return m.group(1) if m else ""
+
+    def depends(self, package):
+        """Names a package depends on, the first of each alternative."""
+        text = self.field(package, "Depends")
+        return [re.match(r"\s*([a-z0-9.+-]+)", part).group(1)
+                for part in text.split(",") if part.strip()]
+
+    def download(self, package, folder):
+        self.run("apt-get", "-q", "download", package, cwd=folder)
+        found = list(pathlib.Path(folder).glob(package + "_*.deb"))
+        if len(found) != 1:
+            raise FetchError("%s: not downloaded" % package)
+        return found[0]
+
+
+def retried(what, suite, arch, work, fallback=None):
+    """A mirror may be in the middle of a sync: wait, then do without the
+    security archive, at last with another release."""
+    error = None
+    plan = [(suite, True), (suite, True), (suite, False), (suite, False)]
+    if fallback:
+        plan.append((fallback, False))
+    for attempt, (release, security) in enumerate(plan):
+        if 0 < attempt < TRIES:
+            time.sleep(5 * attempt)
+        try:
+            apt = Apt(release, arch, with_security=security)
+            apt.update()
+            return work(apt)
+        except FetchError as e:
+            error = e
+            print("fetch: %s: %s" % (what, e), file=sys.stderr)
+    raise FetchError("%s: %s" % (what, error))
+
+
+def unpack(deb, folder, *patterns):
+    tar = ["tar", "-x", "-C", str(folder)]
+    if patterns:
+        tar += ["--wildcards"] + list(patterns)
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
+                          stdout=subprocess.PIPE) as p:
+        status = subprocess.run(tar, stdin=p.stdout, check=False,
+                                stderr=subprocess.DEVNULL).returncode
+    # tar fails on a pattern that matches nothing: what is needed is
+    # checked by the caller
+    if p.returncode and status:
+        raise FetchError("%s: cannot be unpacked" % deb)
+
+
+def keep_modules(tree, out):
+    """Copy the modules the guests use, uncompressed."""
+    wanted = {m.replace("-", "_") for m in MODULES}
+    for path in tree.rglob("*.ko*"):
+        name = path.name.split(".ko")[0].replace("-", "_")
+        if name not in wanted:
+            continue
+        data = path.read_bytes()
+        if path.suffix == ".xz":
+            data = lzma.decompress(data)
+        (out / (name + ".ko")).write_bytes(data)
+
+
+def kernel_dir(guest):
+    return cache_dir() / "kernels" / guest.name
+
+
+def fetch_kernel(guest):
+    final = kernel_dir(guest)
+    with locked("kernel-" + guest.name):
+        if final.is_dir():
+            return
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache_dir()) as t:
+            tmp = pathlib.Path(t)
+
+            def work(apt):
+                names = [n for n in apt.depends(guest.package)
+                         if n.startswith("linux-image-")]
+                if not names:
+                    raise FetchError(guest.package + ": names no kernel")
+                # newer releases have image and modules in packages apart
+                names = names[:1] + [
+                    n for n in apt.depends(names[0])
+                    if n.startswith(("linux-binary-", "linux-modules-"))]
+                return names[0], [apt.download(n, tmp) for n in names]
+
+            name, debs = retried(guest.package, guest.suite, guest.deb_arch,
+                                work, guest.fallback)
+            tree = tmp / "tree"
+            tree.mkdir()
+            patterns = ["*/vmlinu*"] + [
+                "*/%s.ko*" % m for m in sorted(
+                    {m.replace("-", x) for m in MODULES for x in "-_"} |
+                    {m.replace("_", "-") for m in MODULES})]
+            for deb in debs:
+                unpack(deb, tree, *patterns)
+            out = tmp / "out"
+            (out / "modules").mkdir(parents=True)
+            images = [p for p in tree.rglob("vmlinu*")
+                      if p.is_file() and not p.is_symlink()]
+            if len(images) != 1:
+                raise FetchError(name + ": no kernel image in it")
+            shutil.copy(images[0], out / "vmlinuz")
+            keep_modules(tree, out / "modules")
+            (out / "package").write_text(debs[0].name + "\n", encoding="ascii")
+            out.rename(final)
+    print("%s: %s" % (guest.name, (final / "package").read_text().strip()))
+
+
+def rust_dir():
+    return cache_dir() / "virtiofsd-rust"
+
+
+def rust_command():
+    """virtiofsd of Debian 13 through its own loader and libraries."""
+    base = rust_dir()
+    loader = sorted(base.glob("lib*/ld-linux*")) + sorted(
+        base.glob("usr/lib*/ld-linux*")) + sorted(
+        base.glob("usr/lib/*/ld-linux*"))
+    libs = sorted(base.glob("usr/lib/*-linux-gnu*"))
+    if not loader or not libs:
+        raise FetchError("virtiofsd-rust: incomplete")
+    return [str(loader[0]), "--library-path", str(libs[0]),
+            str(base / "usr/libexec/virtiofsd")]
+
+
+def fetch_rust():
+    final = rust_dir()
+    with locked("virtiofsd-rust"):
+        if final.is_dir():
+            return
+        arch = subprocess.run(["dpkg", "--print-architecture"], check=True,
+                              stdout=subprocess.PIPE, text=True
+                              ).stdout.strip()
+        with tempfile.TemporaryDirectory(dir=cache_dir()) as t:
+            tmp = pathlib.Path(t)
+
+            def work(apt):
+                names = {"virtiofsd"}
+                todo = ["virtiofsd"]
+                while todo:
+                    for n in apt.depends(todo.pop()):
+                        if n not in names and n.startswith("lib"):
+                            names.add(n)
+                            todo.append(n)
+                return [apt.download(n, tmp) for n in sorted(names)]
+
+            debs = retried("virtiofsd", "trixie", arch, work)
+            out = tmp / "out"
+            out.mkdir()
+            for deb in debs:
+                unpack(deb, out)
+            out.rename(final)
+    print("virtiofsd-rust: " + rust_command()[-1])
+
+
+def fetch(name):
+    if name == "virtiofsd-rust":
+        fetch_rust()
+    elif name in GUESTS:
+        fetch_kernel(GUESTS[name])
+    else:
+        raise FetchError("%s: no such guest; there are %s" %
+                         (name, " ".join(GUESTS)))
