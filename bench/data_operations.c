@@ -175,16 +175,11 @@ static void fill_pages(struct slot *slot)
 }
 
 /* Writes every place once, so that no page is new when it is measured. */
-static int prepare_write(struct worker *worker)
+static int write_all(struct worker *worker)
 {
 	struct slot *slot = &worker->slots[0];
-	char name[32];
-	int r;
+	int r = 0;
 
-	for (unsigned int i = 0; i < worker->depth; i++)
-		fill_pages(&worker->slots[i]);
-	write_name(worker, name, sizeof(name));
-	r = create_file(worker, name);
 	for (slot->serial = 0;
 	     r == 0 &&
 	     slot->serial < SAMPLE_WRITE_BYTES / worker->guest->io_max;
@@ -195,6 +190,20 @@ static int prepare_write(struct worker *worker)
 		n = load_call(slot);
 		r = n < 0 ? (int)n : 0;
 	}
+	return r;
+}
+
+static int prepare_write(struct worker *worker)
+{
+	char name[32];
+	int r;
+
+	for (unsigned int i = 0; i < worker->depth; i++)
+		fill_pages(&worker->slots[i]);
+	write_name(worker, name, sizeof(name));
+	r = create_file(worker, name);
+	if (r == 0 && worker->limit == UINT64_MAX)
+		r = write_all(worker);
 	return r;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOW_ADDR  UINT64_C(0x40000000)
@@ -26,7 +27,14 @@ void *guest_alloc(struct guest_region *region, size_t size)
 	if (at > region->size || size > region->size - at)
 		return NULL;
 	region->taken = at + size;
-	return memset(region->base + at, 0, size);
+	return region->base + at;
+}
+
+static void *alloc_zeroed(struct guest_region *region, size_t size)
+{
+	void *memory = guest_alloc(region, size);
+
+	return memory ? memset(memory, 0, size) : NULL;
 }
 
 static unsigned int table_len(const struct guest *guest)
@@ -202,8 +210,8 @@ static void note_init(struct guest *guest, const struct cf_init_out *out)
 
 static int say_init(struct guest *guest)
 {
-	struct guest_call call = { .head = guest_alloc(&guest->low,
-						       GUEST_PAGE) };
+	struct guest_call call = { .head = alloc_zeroed(&guest->low,
+							GUEST_PAGE) };
 	struct guest_shape shape = { .arg_len = sizeof(struct cf_init_in),
 				     .out_len = sizeof(struct cf_init_out) };
 	uint64_t flags = INIT_FLAGS;
@@ -240,8 +248,8 @@ static int say_init(struct guest *guest)
 
 static int say_destroy(struct guest *guest)
 {
-	struct guest_call call = { .head = guest_alloc(&guest->low,
-						       GUEST_PAGE) };
+	struct guest_call call = { .head = alloc_zeroed(&guest->low,
+							GUEST_PAGE) };
 	struct guest_shape shape = { 0 };
 	ssize_t len;
 
@@ -250,6 +258,21 @@ static int say_destroy(struct guest *guest)
 	guest_begin(guest, &call, CF_DESTROY, 0, 0);
 	len = guest_roundtrip(guest, &guest->queues[1], &call, &shape);
 	return len < 0 ? (int)len : 0;
+}
+
+/* The server may just be about to listen. */
+static int connect_patiently(struct guest *guest)
+{
+	struct timespec pause = { .tv_nsec = 10000000 };
+	int r = -ECONNREFUSED;
+
+	for (unsigned int i = 0; r == -ECONNREFUSED && i < 500; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		r = vhost_frontend_connect(&guest->frontend, guest->config.path,
+					   GUEST_TIMEOUT);
+	}
+	return r;
 }
 
 static int connect_device(struct guest *guest)
@@ -263,8 +286,7 @@ static int connect_device(struct guest *guest)
 		wanted |= VIRTIO_F_INDIRECT_DESC;
 	if (!guest->config.no_event_idx)
 		wanted |= VIRTIO_F_EVENT_IDX;
-	r = vhost_frontend_connect(&guest->frontend, guest->config.path,
-				   GUEST_TIMEOUT);
+	r = connect_patiently(guest);
 	if (r < 0)
 		return tell(guest->config.path, r);
 	r = vhost_frontend_negotiate(&guest->frontend, wanted,
@@ -328,9 +350,7 @@ int guest_reboot(struct guest *guest)
 		void *memory = ring->config.memory;
 
 		driver_ring_release(ring);
-		memset(memory, 0,
-		       driver_ring_bytes(ring->config.num,
-					 ring->config.table_len));
+		memset(memory, 0, driver_ring_bytes(ring->config.num, 0));
 		r = start_queue(guest, i, memory);
 	}
 	memset(guest->forget_page, 0, guest->config.queue_size * (size_t)64);

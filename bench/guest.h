@@ -107,7 +107,7 @@ int guest_reboot(struct guest *guest);
 /* Unmounts and mounts again: DESTROY and INIT. */
 int guest_remount(struct guest *guest);
 
-/* Memory that the device sees. NULL: there is no more. */
+/* Memory that the device sees, with anything in it. NULL: there is no more. */
 void *guest_alloc(struct guest_region *region, size_t size);
 
 /* Page INDEX of a call's file data; neighbours are not adjacent. */

@@ -222,6 +222,8 @@ static int make_workers(struct guest *guest, struct worker *workers,
 	guest->high.taken = high;
 	if (!heads || !data)
 		return -ENOMEM;
+	if (config->count == 0) /* no first touches while it is measured */
+		memset(data, 0, (size_t)count * config->depth * io);
 	for (unsigned int i = 0; r == 0 && i < count; i++) {
 		uint64_t share =
 			config->count / count + (i < config->count % count);

@@ -280,7 +280,7 @@ static int prepare_errors(struct worker *worker)
 
 static const struct operation errors = {
 	.name = "errors",
-	.what = "UNLINK and RMDIR that fail",
+	.what = "requests that fail",
 	.prepare = prepare_errors,
 	.request = request_errors,
 	.reply = reply_errors,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "abi_list.h"
+#include "decode.h"
 #include "log.h"
 #include "options.h"
 #include "port/port.h"
 #include "relay.h"
 #include "systemd.h"
+#include "trace.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,7 +54,7 @@ static const struct crossfuse_abi *monitor_abi(struct client_port *client)
 }
 
 static int serve(struct client_port *client, struct server_port *server,
-		 const struct options *options)
+		 const struct options *options, struct trace *trace)
 {
 	const struct crossfuse_abi *monitor = monitor_abi(client);
 	static struct relay relay;
@@ -68,8 +70,14 @@ static int serve(struct client_port *client, struct server_port *server,
 			  strerror(-ret));
 		return ret;
 	}
+	if (trace)
+		ret = trace_start(trace, relay.config.server);
+	if (ret < 0)
+		goto destroy;
+	relay.trace = trace;
 	handle_signals(client);
 	ret = client->ops->serve(client, &relay);
+destroy:
 	relay_destroy(&relay);
 	return ret;
 }
@@ -90,6 +98,7 @@ static int run(const struct options *options)
 	const char *argument;
 	struct server_port *server;
 	struct client_port *client;
+	struct trace *trace = NULL;
 	size_t length;
 	int ret;
 
@@ -98,13 +107,20 @@ static int run(const struct options *options)
 	ret = server_ops->open(argument, options, &server);
 	if (ret < 0)
 		return ret;
+	/* From the sandbox the file could not be reached. */
+	if (options->trace)
+		ret = trace_open(options->trace, options->trace_data, &trace);
+	if (ret < 0)
+		goto close_server;
 	argument = argument_of(options->client, &length);
 	client_ops = client_port_find(options->client, length);
 	ret = client_ops->open(argument, options, &client);
 	if (ret < 0)
-		goto close_server;
-	ret = serve(client, server, options);
+		goto close_trace;
+	ret = serve(client, server, options, trace);
 	client->ops->close(client);
+close_trace:
+	trace_close(trace);
 close_server:
 	server->ops->close(server);
 	return ret;
@@ -120,23 +136,38 @@ static int command_abi(int argc, char **argv)
 	return -EINVAL;
 }
 
-int main(int argc, char **argv)
+static int command_serve(int argc, char **argv)
 {
 	struct options options;
+	int ret = options_parse(&options, argc, argv);
+
+	if (ret) /* --help and its like have said all there is */
+		return ret;
+	log_open((enum log_level)options.log_level, options.syslog);
+	return run(&options);
+}
+
+/* The first word; anything else is a port or an option of serving. */
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "abi", command_abi },
+	{ "decode", decode_command },
+};
+
+int main(int argc, char **argv)
+{
+	const struct command *command = NULL;
 	int ret;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc > 1 && strcmp(argv[1], "abi") == 0) {
-		ret = command_abi(argc - 1, argv + 1);
-	} else {
-		ret = options_parse(&options, argc, argv);
-		if (ret > 0) /* --help and its like: said all there is */
-			return EXIT_SUCCESS;
-		if (ret == 0) {
-			log_open((enum log_level)options.log_level,
-				 options.syslog);
-			ret = run(&options);
-		}
-	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
+			command = &commands[i];
+	if (command)
+		ret = command->run(argc - 1, argv + 1);
+	else
+		ret = command_serve(argc, argv);
 	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

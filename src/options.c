@@ -130,13 +130,13 @@ static const struct option known[] = {
 	{ "no-killpriv-v2", OPTION_CLEAR, AT(killpriv_v2), NULL,
 	  "leave set-user-ID bits to the client", NULL },
 	{ "posix-lock", OPTION_SET, AT(posix_lock), NULL,
-	  "fcntl() locks also against other clients and here (default)", NULL },
+	  "fcntl() locks also against other clients and here", NULL },
 	{ "no-posix-lock", OPTION_CLEAR, AT(posix_lock), NULL,
-	  "fcntl() locks within the client only", NULL },
+	  "fcntl() locks within the client only (default)", NULL },
 	{ "flock", OPTION_SET, AT(flock), NULL,
-	  "flock() also against other clients and here (default)", NULL },
+	  "flock() also against other clients and here", NULL },
 	{ "no-flock", OPTION_CLEAR, AT(flock), NULL,
-	  "flock() within the client only", NULL },
+	  "flock() within the client only (default)", NULL },
 	{ "security-label", OPTION_SET, AT(security_label), NULL,
 	  "set the security context that the client gives new files", NULL },
 	{ "announce-submounts", OPTION_SET, AT(announce_submounts), NULL,
@@ -145,6 +145,10 @@ static const struct option known[] = {
 	  "keep O_NOATIME even where that may fail", NULL },
 	{ "rlimit-nofile", OPTION_NUMBER, AT(rlimit_nofile), "N",
 	  "open files at most (as many as the system allows)", NULL },
+	{ "trace", OPTION_STRING, AT(trace), "FILE",
+	  "record every message; `crossfuse decode` shows them", NULL },
+	{ "trace-data", OPTION_SET, AT(trace_data), NULL,
+	  "and the data that is read and written too", NULL },
 	{ "log-level", OPTION_CHOICE, AT(log_level), "LEVEL",
 	  "off, error, warn, info (default), debug", log_levels },
 	{ "syslog", OPTION_SET, AT(syslog), NULL, "log to syslog", NULL },
@@ -164,7 +168,6 @@ static const char *const absent[] = {
 	"migration-confirm-paths",
 	"daemonize",
 	"no-announce-submounts",
-	"trace",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -173,6 +176,7 @@ static void print_help(void)
 {
 	puts("usage: crossfuse [OPTION]... CLIENT SERVER\n"
 	     "       crossfuse abi [NAME]\n"
+	     "       crossfuse decode [OPTION]... [FILE]\n"
 	     "\n"
 	     "Shares SERVER with a FUSE client of any architecture.\n"
 	     "\n"
@@ -416,6 +420,10 @@ static int complete(struct options *options)
 		log_error("virtio: wants a socket: give virtio:SOCKET or --fd");
 		return -EINVAL;
 	}
+	if (options->trace_data && !options->trace) {
+		log_error("--trace-data: give --trace FILE too");
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -457,8 +465,6 @@ int options_parse(struct options *options, int argc, char **argv)
 		.xattr = true,
 		.posix_acl = true,
 		.killpriv_v2 = true,
-		.posix_lock = true,
-		.flock = true,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	if (print_and_end(argc, argv))

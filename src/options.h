@@ -62,6 +62,9 @@ struct options {
 	uint64_t rlimit_nofile; /* 0: as many as the system allows */
 	const char *modcaps;	/* --modcaps; NULL: none */
 
+	const char *trace; /* --trace: a file; NULL: none */
+	bool trace_data;   /* --trace-data */
+
 	int log_level; /* enum log_level */
 	bool syslog;
 };

@@ -4,6 +4,7 @@
 #include "log.h"
 #include "options.h"
 #include "port/port.h"
+#include "trace.h"
 #include <crossfuse/message.h>
 #include <errno.h>
 #include <string.h>
@@ -122,10 +123,14 @@ static void leave_alone(struct relay *relay)
 /* INIT tells the byte order by its opcode, so it is known in either. */
 static bool runs_alone(const struct call *call)
 {
+	static const uint32_t opcodes[] = { CF_INIT, CF_CUSE_INIT, CF_DESTROY };
 	uint32_t opcode = call_in(call)->opcode;
 
-	return opcode == CF_INIT || opcode == __builtin_bswap32(CF_INIT) ||
-	       opcode == CF_DESTROY || opcode == __builtin_bswap32(CF_DESTROY);
+	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
+		if (opcode == opcodes[i] ||
+		    opcode == __builtin_bswap32(opcodes[i]))
+			return true;
+	return false;
 }
 
 static void finish(struct relay *relay, struct call *call)
@@ -150,6 +155,8 @@ static void fail(struct relay *relay, struct call *call, int error)
 		crossfuse_session_error(&relay->session, &call->state, error,
 					call->out);
 		call->out_len = sizeof(struct cf_out_header);
+		if (relay->trace)
+			trace_own_reply(relay->trace, &relay->session, call);
 	}
 	finish(relay, call);
 }
@@ -166,9 +173,12 @@ void relay_submit(struct relay *relay, struct call *call)
 
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_request(&relay->session, call);
-	ret = crossfuse_session_request(&relay->session, &call->state,
-					call->head, call->head_len,
-					call->head_len + call->data_len);
+	if (relay->trace)
+		ret = trace_request(relay->trace, &relay->session, call);
+	else
+		ret = crossfuse_session_request(
+			&relay->session, &call->state, call->head,
+			call->head_len, call->head_len + call->data_len);
 	if (ret < 0)
 		fail(relay, call, ret);
 	else
@@ -181,9 +191,13 @@ void relay_complete(struct call *call)
 	int ret;
 
 	if (call->out_len) {
-		ret = crossfuse_session_reply(
-			&relay->session, &call->state, call->out, call->out_len,
-			call->out_len + call->out_data_len);
+		if (relay->trace)
+			ret = trace_reply(relay->trace, &relay->session, call);
+		else
+			ret = crossfuse_session_reply(
+				&relay->session, &call->state, call->out,
+				call->out_len,
+				call->out_len + call->out_data_len);
 		if (ret < 0) {
 			log_error("the server's reply to opcode %u is "
 				  "malformed; the client gets EIO",
@@ -197,6 +211,8 @@ void relay_complete(struct call *call)
 
 void relay_reset(struct relay *relay)
 {
+	if (relay->trace)
+		trace_reset(relay->trace);
 	relay->server->ops->reset(relay->server);
 	crossfuse_session_init(&relay->session, &relay->config);
 }

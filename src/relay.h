@@ -13,6 +13,7 @@
 
 struct options;
 struct server_port;
+struct trace;
 
 /*
  * How many calls are under way, spread over cache lines: a call may begin on
@@ -28,6 +29,7 @@ struct relay {
 	struct crossfuse_session session;
 	struct crossfuse_config config;
 	struct server_port *server;
+	struct trace *trace; /* set by the owner; NULL: nothing is recorded */
 
 	/*
 	 * FUSE_INIT and FUSE_DESTROY run alone: they close the gate, wait for

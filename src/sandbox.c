@@ -323,7 +323,7 @@ int sandbox_enter(const char *path, const struct options *options,
 		return ret;
 	ret = capability_drop(options->modcaps, options->readonly);
 	if (ret == 0)
-		ret = seccomp_enter(options->seccomp);
+		ret = seccomp_enter(options);
 	/* After the change of capabilities, which resets it. */
 	if (ret == 0 && options->sandbox == SANDBOX_NAMESPACE)
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -3,7 +3,7 @@
 #ifndef SECCOMP_CALLS_H
 #define SECCOMP_CALLS_H
 
-static const char *const calls[] = {
+static const char *const serving[] = {
 	"_llseek",
 	"accept4",
 	"brk",
@@ -138,6 +138,12 @@ static const char *const calls[] = {
 	"utimensat_time64",
 	"write",
 	"writev",
+};
+
+/* And only with --syslog. */
+static const char *const logging[] = {
+	"connect",
+	"socket",
 };
 
 #endif

@@ -14,6 +14,8 @@ int seccomp_check(enum seccomp_mode mode)
 	return 0;
 }
 
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
 static uint32_t action_of(enum seccomp_mode mode)
 {
 	switch (mode) {
@@ -27,11 +29,12 @@ static uint32_t action_of(enum seccomp_mode mode)
 }
 
 /* A name that this machine's kernel never had is no error. */
-static int add_calls(scmp_filter_ctx filter)
+static int add_calls(scmp_filter_ctx filter, const char *const *calls,
+		     size_t count)
 {
 	int call, ret;
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+	for (size_t i = 0; i < count; i++) {
 		call = seccomp_syscall_resolve_name(calls[i]);
 		if (call == __NR_SCMP_ERROR)
 			continue;
@@ -42,16 +45,19 @@ static int add_calls(scmp_filter_ctx filter)
 	return 0;
 }
 
-int seccomp_enter(enum seccomp_mode mode)
+int seccomp_enter(const struct options *options)
 {
 	scmp_filter_ctx filter;
 	int ret = -ENOMEM;
 
-	if (mode == SECCOMP_NONE)
+	if (options->seccomp == SECCOMP_NONE)
 		return 0;
-	filter = seccomp_init(action_of(mode));
+	filter = seccomp_init(action_of(options->seccomp));
 	if (filter) {
-		ret = add_calls(filter);
+		ret = add_calls(filter, serving, COUNT(serving));
+		/* The C library connects anew where syslog has gone. */
+		if (ret == 0 && options->syslog)
+			ret = add_calls(filter, logging, COUNT(logging));
 		if (ret == 0)
 			ret = seccomp_load(filter);
 		seccomp_release(filter);
@@ -73,9 +79,9 @@ int seccomp_check(enum seccomp_mode mode)
 	return -ENOTSUP;
 }
 
-int seccomp_enter(enum seccomp_mode mode)
+int seccomp_enter(const struct options *options)
 {
-	(void)mode;
+	(void)options;
 	return 0;
 }
 

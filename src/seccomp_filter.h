@@ -9,6 +9,6 @@
 int seccomp_check(enum seccomp_mode mode);
 
 /* Filters the system calls of this thread and those it starts. */
-int seccomp_enter(enum seccomp_mode mode);
+int seccomp_enter(const struct options *options);
 
 #endif

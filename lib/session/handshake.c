@@ -341,7 +341,7 @@ int handshake_reply(struct session *s, const struct crossfuse_call *call,
 	bool in = call->private_word & MODE_IN_SWAP;
 
 	if (head_len != total_len || len < plan->min_size)
-		return session_malformed(s, CF_INIT);
+		return -EBADMSG;
 	if (len > sizeof(copy))
 		len = sizeof(copy);
 	memcpy(copy, body, len);
@@ -352,7 +352,7 @@ int handshake_reply(struct session *s, const struct crossfuse_call *call,
 	    cf_get32(copy + ANSWER_AT(major), false) == CF_KERNEL_VERSION &&
 	    len >= CF_COMPAT_22_INIT_OUT_SIZE) {
 		if (answer(s, copy, len))
-			return session_malformed(s, CF_INIT);
+			return -EBADMSG;
 		session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
 	}
 	if (in)

@@ -122,7 +122,7 @@ void session_set_client(struct session *s, const struct crossfuse_abi *client,
 /* MODE_OUT_SWAP if the server's integers are not this machine's, or 0. */
 uint32_t session_server_swap(const struct session *s);
 
-/* Refuses a message; an event tells of it. Always -EBADMSG. */
+/* Refuses a request; an event tells of it. Always -EBADMSG. */
 int session_malformed(struct session *s, uint32_t opcode);
 
 /* Headers, all of their integers. */

@@ -333,10 +333,10 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 	if (check_parts(plan, &source, body, head_len - OUT_HEAD,
 			total_len - OUT_HEAD, &parts) ||
 	    (call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE && parts.tail_len))
-		return session_malformed(s, call->opcode);
+		return -EBADMSG;
 	if (plan->tail == CROSSFUSE_TAIL_IOCTL) {
 		if (ioctl_reply(call, body, parts.tail_len))
-			return session_malformed(s, call->opcode);
+			return -EBADMSG;
 		retry = cf_get32(body + offsetof(struct cf_ioctl_out, flags),
 				 swapped) &
 			CF_IOCTL_RETRY;
@@ -344,7 +344,7 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 	if (plan->kind &&
 	    value_of_reply(s, plan->kind, call->opcode,
 			   cf_get32(body + plan->kind_at, swapped), &now))
-		return session_malformed(s, call->opcode);
+		return -EBADMSG;
 	if (source.swap) {
 		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
 			ioctl_reply_swap(call, body + parts.tail_at,
@@ -384,10 +384,10 @@ int crossfuse_session_reply(struct crossfuse_session *session,
 	if (head_len < OUT_HEAD || head_len > total_len ||
 	    cf_get32(at + OUT_AT(len), swapped) != total_len ||
 	    cf_get64(at + OUT_AT(unique), swapped) != call->unique)
-		return session_malformed(s, call->opcode);
+		return -EBADMSG;
 	error = (int32_t)cf_get32(at + OUT_AT(error), swapped);
 	if (error > 0 || error < -4095 || (error && total_len != OUT_HEAD))
-		return session_malformed(s, call->opcode);
+		return -EBADMSG;
 	if (mode & MODE_UNTOUCHED)
 		return 0;
 	if (!error && call->opcode == CF_INIT)
@@ -434,10 +434,10 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 	if (head_len < OUT_HEAD || head_len > total_len ||
 	    cf_get32(at + OUT_AT(len), swapped) != total_len ||
 	    cf_get64(at + OUT_AT(unique), swapped))
-		return session_malformed(s, 0);
+		return -EBADMSG;
 	code = cf_get32(at + OUT_AT(error), swapped);
 	if (!code || code > INT32_MAX)
-		return session_malformed(s, 0);
+		return -EBADMSG;
 	if (mode & MODE_UNTOUCHED || !source.swap)
 		return 0;
 	plan = cf_notify_plan(code);
@@ -448,7 +448,7 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 	source.fixed = plan->size;
 	if (cf_check_parts(plan, &source, at + OUT_HEAD, head_len - OUT_HEAD,
 			   total_len - OUT_HEAD, &parts))
-		return session_malformed(s, 0);
+		return -EBADMSG;
 	session_swap_out_header(at);
 	cf_swap_parts(plan, &parts, &source, at + OUT_HEAD);
 	return 0;

@@ -91,7 +91,8 @@ static struct timespec time_of(uint32_t valid, uint32_t set, uint32_t now,
 	if (!(valid & set))
 		return (struct timespec){ .tv_nsec = UTIME_OMIT };
 	/* Not one of the special values, whatever the client says. */
-	return (struct timespec){ (time_t)sec, nsec < 1000000000 ? nsec : 0 };
+	return (struct timespec){ (time_t)sec,
+				  nsec < 1000000000 ? (long)nsec : 0 };
 }
 
 static int set_times(struct op *op, const struct cf_setattr_in *in)

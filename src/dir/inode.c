@@ -184,6 +184,11 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 		inode_put(dir, inode);
 }
 
+static struct timespec timespec_of(const struct statx_timestamp *time)
+{
+	return (struct timespec){ time->tv_sec, (long)time->tv_nsec };
+}
+
 static void stat_from_statx(const struct statx *stx, struct stat *st)
 {
 	*st = (struct stat){
@@ -197,9 +202,9 @@ static void stat_from_statx(const struct statx *stx, struct stat *st)
 		.st_size = (off_t)stx->stx_size,
 		.st_blksize = (blksize_t)stx->stx_blksize,
 		.st_blocks = (blkcnt_t)stx->stx_blocks,
-		.st_atim = { stx->stx_atime.tv_sec, stx->stx_atime.tv_nsec },
-		.st_mtim = { stx->stx_mtime.tv_sec, stx->stx_mtime.tv_nsec },
-		.st_ctim = { stx->stx_ctime.tv_sec, stx->stx_ctime.tv_nsec },
+		.st_atim = timespec_of(&stx->stx_atime),
+		.st_mtim = timespec_of(&stx->stx_mtime),
+		.st_ctim = timespec_of(&stx->stx_ctime),
 	};
 }
 

@@ -13,8 +13,9 @@ void entry_fill(struct dir *dir, struct inode *parent, struct inode *inode,
 		.attr_valid = dir->timeout_sec,
 	};
 	attr_fill(dir, st, &out->attr);
-	if (inode->mnt_id != parent->mnt_id && inode->type == S_IFDIR &&
-	    inode != dir->root && dir->agreed.flags & CF_INIT_SUBMOUNTS) {
+	if ((inode->mnt_id != parent->mnt_id || inode->dev != parent->dev) &&
+	    inode->type == S_IFDIR && inode != dir->root &&
+	    dir->agreed.flags & CF_INIT_SUBMOUNTS) {
 		atomic_store(&inode->submount, true);
 		out->attr.flags |= CF_ATTR_SUBMOUNT;
 	}

@@ -271,11 +271,13 @@ ssize_t op_create(struct op *op)
 ssize_t op_tmpfile(struct op *op)
 {
 	const struct cf_create_in *in = op->arg;
-	int flags = open_flags(op->dir, (int)in->flags);
-	int fd;
+	int flags = open_flags(op->dir, (int)in->flags), fd;
 
 	if (op->inode->type != S_IFDIR)
 		return -ENOTDIR;
+	/* Linux's third access mode; not everything that plays Linux has it. */
+	if ((flags & O_ACCMODE) == O_ACCMODE)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	fd = create_new(op, ".", flags | O_TMPFILE | ((int)in->flags & O_EXCL));
 	return fd < 0 ? fd : finish_create(op, fd, flags);
 }

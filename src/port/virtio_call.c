@@ -238,6 +238,20 @@ static bool fits(const struct call *call)
 	return body <= call->room_len;
 }
 
+/* Once, for a guest could fill the disk of the host with it. */
+static void complain(struct virtio_call *vcall)
+{
+	const struct call *call = &vcall->call;
+
+	if (atomic_exchange(&vcall->queue->complained, true))
+		return;
+	log_error("queue %u: a reply of %zu bytes to opcode %u does not fit in "
+		  "the client's %zu; the client gets EIO",
+		  vcall->queue->index, call->out_len + call->out_data_len,
+		  call->state.opcode,
+		  call->room_len + sizeof(struct cf_out_header));
+}
+
 /* Hands the reply to the client. Bytes that were written. */
 static size_t put_reply(struct virtio_call *vcall)
 {
@@ -253,11 +267,7 @@ static size_t put_reply(struct virtio_call *vcall)
 		return 0;
 	}
 	if (!fits(call)) {
-		log_error("queue %u: a reply of %zu bytes to opcode %u does "
-			  "not fit in the client's %zu; the client gets EIO",
-			  vcall->queue->index,
-			  call->out_len + call->out_data_len,
-			  call->state.opcode, call->room_len + header_len);
+		complain(vcall);
 		crossfuse_session_error(&call->relay->session, &call->state,
 					-EIO, call->out);
 		call->out_len = header_len;

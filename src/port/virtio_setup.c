@@ -139,6 +139,7 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 	queue->broken = false;
 	queue->halt = false;
 	atomic_store(&queue->attention, false);
+	atomic_store(&queue->complained, false);
 	atomic_store(&queue->sequence, 0);
 	queue->vq.last_avail = ring->base;
 	queue->vq.event_idx = event_idx;

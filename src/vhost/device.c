@@ -1,19 +1,39 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "device.h"
 #include "../log.h"
+#include "device_request.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-/* A message with the descriptors that came along; what is taken becomes -1. */
-struct request {
-	struct vhost_message message;
-	int fds[VHOST_MAX_FDS];
-	unsigned int fd_count;
-};
+/* How long the rest of a message may take, and a place for an answer. */
+#define MESSAGE_SECONDS 3
 
-/* What a handler returns when it has filled in a reply of its own. */
-#define REPLY 1
+void vhost_close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int vhost_take_fd(struct request *rq)
+{
+	int fd = rq->fd_count ? rq->fds[0] : -1;
+
+	if (rq->fd_count)
+		rq->fds[0] = -1;
+	return fd;
+}
+
+/* A peer that stops in the middle of a message must not hold up the end. */
+static void limit_patience(int fd)
+{
+	struct timeval limit = { .tv_sec = MESSAGE_SECONDS };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
 
 int vhost_device_init(struct vhost_device *device,
 		      const struct vhost_device_ops *ops, int fd,
@@ -23,6 +43,7 @@ int vhost_device_init(struct vhost_device *device,
 	device->memory = memory_new();
 	if (!device->memory)
 		return -ENOMEM;
+	limit_patience(fd);
 	device->ops = ops;
 	device->channel.fd = fd;
 	device->offered = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC |
@@ -47,78 +68,6 @@ void vhost_device_offer_config(struct vhost_device *device, const void *config,
 	device->offered_protocol |= VHOST_PF_CONFIG;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void drop_kick(struct vhost_ring *ring)
-{
-	close_fd(&ring->kick);
-	ring->has_kick = false;
-}
-
-/* Stops a ring if it runs; it can be started again where it stopped. */
-static void pause_ring(struct vhost_device *device, unsigned int index)
-{
-	struct vhost_ring *ring = &device->rings[index];
-
-	if (!ring->started)
-		return;
-	ring->base = device->ops->stop(device, index);
-	ring->started = false;
-	ring->stopped = true;
-	ring->stopped_at = ring->base;
-}
-
-/* Starts a ring if all that it takes is known. */
-static int start_ring(struct vhost_device *device, unsigned int index)
-{
-	struct vhost_ring *ring = &device->rings[index];
-	int r;
-
-	if (ring->started || !ring->has_kick || !ring->has_place ||
-	    !ring->place.num)
-		return 0;
-	/* Without protocol features a ring needs not be enabled. */
-	if (!ring->enabled && (device->features & VHOST_F_PROTOCOL_FEATURES))
-		return 0;
-	if (!(device->features & VIRTIO_F_VERSION_1)) {
-		log_error("the guest's driver is older than virtio 1.0, which "
-			  "it must not be for a file system");
-		return -EPROTO;
-	}
-	r = device->ops->start(device, index);
-	if (r < 0)
-		return r;
-	ring->started = true;
-	ring->stopped = false;
-	return 0;
-}
-
-void vhost_device_stop(struct vhost_device *device)
-{
-	for (unsigned int i = 0; i < device->queue_max; i++)
-		pause_ring(device, i);
-}
-
-/* Back to what the device was before any driver spoke to it. */
-static void reset_device(struct vhost_device *device)
-{
-	vhost_device_stop(device);
-	for (unsigned int i = 0; i < device->queue_max; i++) {
-		struct vhost_ring *ring = &device->rings[i];
-
-		drop_kick(ring);
-		*ring = (struct vhost_ring){ .kick = -1 };
-		device->ops->set_call(device, i, -1);
-		device->ops->set_err(device, i, -1);
-	}
-	device->ops->reset(device);
-}
-
 static void set_memory(struct vhost_device *device, struct memory *memory)
 {
 	struct memory *old = device->memory;
@@ -133,15 +82,6 @@ static int reply_u64(struct request *rq, uint64_t value)
 	rq->message.header.size = sizeof(uint64_t);
 	rq->message.payload.u64 = value;
 	return REPLY;
-}
-
-static int take_fd(struct request *rq)
-{
-	int fd = rq->fd_count ? rq->fds[0] : -1;
-
-	if (rq->fd_count)
-		rq->fds[0] = -1;
-	return fd;
 }
 
 /* Handlers: 0, REPLY, or -errno after a log line. */
@@ -203,7 +143,7 @@ static int reset(struct vhost_device *device, struct request *rq)
 {
 	(void)rq;
 	log_debug("the device is reset");
-	reset_device(device);
+	vhost_device_reset(device);
 	return 0;
 }
 
@@ -292,177 +232,6 @@ static int rem_mem_reg(struct vhost_device *device, struct request *rq)
 	return 0;
 }
 
-/* The ring that a message is about; NULL if there is none of that index. */
-static struct vhost_ring *ring_at(struct vhost_device *device,
-				  const struct request *rq, uint64_t index)
-{
-	if (index < device->queue_max)
-		return &device->rings[index];
-	log_error("%s for queue %llu, of which there is none",
-		  vhost_request_name(rq->message.header.request),
-		  (unsigned long long)index);
-	return NULL;
-}
-
-static int set_vring_num(struct vhost_device *device, struct request *rq)
-{
-	const struct vhost_vring_state *state = &rq->message.payload.state;
-	struct vhost_ring *ring = ring_at(device, rq, state->index);
-
-	if (!ring)
-		return -EINVAL;
-	if (ring->started) {
-		log_error("queue %u: a new size while it runs", state->index);
-		return -EBUSY;
-	}
-	if (!state->num || state->num > VRING_SIZE_MAX ||
-	    (state->num & (state->num - 1))) {
-		log_error("queue %u: %u is no size for a queue", state->index,
-			  state->num);
-		return -EINVAL;
-	}
-	ring->place.num = state->num;
-	return 0;
-}
-
-static int set_vring_addr(struct vhost_device *device, struct request *rq)
-{
-	const struct vhost_vring_addr *addr = &rq->message.payload.addr;
-	struct vhost_ring *ring = ring_at(device, rq, addr->index);
-
-	if (!ring)
-		return -EINVAL;
-	pause_ring(device, addr->index);
-	ring->place.desc = addr->desc;
-	ring->place.avail = addr->avail;
-	ring->place.used = addr->used;
-	ring->has_place = true;
-	return start_ring(device, addr->index);
-}
-
-/* Another driver speaks to the device now; its rings may run already. */
-static void forget_driver(struct vhost_device *device)
-{
-	log_debug("the guest has another driver than before");
-	vhost_device_stop(device);
-	for (unsigned int i = 0; i < device->queue_max; i++)
-		device->rings[i].stopped = false;
-	device->ops->reset(device);
-	for (unsigned int i = 0; i < device->queue_max; i++)
-		start_ring(device, i);
-}
-
-/*
- * A ring that goes on where it was stopped belongs to a guest that was paused;
- * one that starts anew, to another driver.
- */
-static int set_vring_base(struct vhost_device *device, struct request *rq)
-{
-	const struct vhost_vring_state *state = &rq->message.payload.state;
-	struct vhost_ring *ring = ring_at(device, rq, state->index);
-
-	if (!ring)
-		return -EINVAL;
-	if (ring->started || state->num > UINT16_MAX) {
-		log_error("queue %u: cannot begin at %u", state->index,
-			  state->num);
-		return -EINVAL;
-	}
-	if (ring->stopped && ring->stopped_at != state->num)
-		forget_driver(device);
-	ring->base = (uint16_t)state->num;
-	return 0;
-}
-
-static int get_vring_base(struct vhost_device *device, struct request *rq)
-{
-	struct vhost_vring_state *state = &rq->message.payload.state;
-	struct vhost_ring *ring = ring_at(device, rq, state->index);
-
-	if (!ring)
-		return -EINVAL;
-	pause_ring(device, state->index);
-	drop_kick(ring);
-	device->ops->set_call(device, state->index, -1);
-	state->num = ring->base;
-	rq->message.header.size = sizeof(*state);
-	return REPLY;
-}
-
-/* The ring of SET_VRING_KICK and its like, and the descriptor or -1. */
-static struct vhost_ring *ring_fd(struct vhost_device *device,
-				  struct request *rq, unsigned int *ret_index,
-				  int *ret_fd)
-{
-	uint64_t value = rq->message.payload.u64;
-	struct vhost_ring *ring =
-		ring_at(device, rq, value & VHOST_VRING_INDEX_MASK);
-
-	if (!ring)
-		return NULL;
-	if (!(value & VHOST_VRING_NOFD) != (rq->fd_count == 1)) {
-		log_error("%s with %u descriptors",
-			  vhost_request_name(rq->message.header.request),
-			  rq->fd_count);
-		return NULL;
-	}
-	*ret_index = value & VHOST_VRING_INDEX_MASK;
-	*ret_fd = take_fd(rq);
-	return ring;
-}
-
-static int set_vring_kick(struct vhost_device *device, struct request *rq)
-{
-	struct vhost_ring *ring;
-	unsigned int index;
-	int fd;
-
-	ring = ring_fd(device, rq, &index, &fd);
-	if (!ring)
-		return -EINVAL;
-	pause_ring(device, index);
-	drop_kick(ring);
-	ring->kick = fd;
-	ring->has_kick = true;
-	return start_ring(device, index);
-}
-
-static int set_vring_call(struct vhost_device *device, struct request *rq)
-{
-	unsigned int index;
-	int fd;
-
-	if (!ring_fd(device, rq, &index, &fd))
-		return -EINVAL;
-	device->ops->set_call(device, index, fd);
-	return 0;
-}
-
-static int set_vring_err(struct vhost_device *device, struct request *rq)
-{
-	unsigned int index;
-	int fd;
-
-	if (!ring_fd(device, rq, &index, &fd))
-		return -EINVAL;
-	device->ops->set_err(device, index, fd);
-	return 0;
-}
-
-static int set_vring_enable(struct vhost_device *device, struct request *rq)
-{
-	const struct vhost_vring_state *state = &rq->message.payload.state;
-	struct vhost_ring *ring = ring_at(device, rq, state->index);
-
-	if (!ring)
-		return -EINVAL;
-	ring->enabled = state->num != 0;
-	if (ring->enabled)
-		return start_ring(device, state->index);
-	pause_ring(device, state->index);
-	return 0;
-}
-
 static int set_backend_req_fd(struct vhost_device *device, struct request *rq)
 {
 	if (rq->fd_count != 1) {
@@ -470,8 +239,8 @@ static int set_backend_req_fd(struct vhost_device *device, struct request *rq)
 			  rq->fd_count);
 		return -EINVAL;
 	}
-	close_fd(&device->backend_fd);
-	device->backend_fd = take_fd(rq);
+	vhost_close_fd(&device->backend_fd);
+	device->backend_fd = vhost_take_fd(rq);
 	return 0;
 }
 
@@ -519,17 +288,17 @@ static const struct {
 	[VHOST_SET_OWNER] = { set_owner, 0, false },
 	[VHOST_RESET_OWNER] = { reset, 0, false },
 	[VHOST_SET_MEM_TABLE] = { set_mem_table, 8, false },
-	[VHOST_SET_VRING_NUM] = { set_vring_num, 8, false },
-	[VHOST_SET_VRING_ADDR] = { set_vring_addr, 40, false },
-	[VHOST_SET_VRING_BASE] = { set_vring_base, 8, false },
-	[VHOST_GET_VRING_BASE] = { get_vring_base, 8, true },
-	[VHOST_SET_VRING_KICK] = { set_vring_kick, 8, false },
-	[VHOST_SET_VRING_CALL] = { set_vring_call, 8, false },
-	[VHOST_SET_VRING_ERR] = { set_vring_err, 8, false },
+	[VHOST_SET_VRING_NUM] = { vhost_set_vring_num, 8, false },
+	[VHOST_SET_VRING_ADDR] = { vhost_set_vring_addr, 40, false },
+	[VHOST_SET_VRING_BASE] = { vhost_set_vring_base, 8, false },
+	[VHOST_GET_VRING_BASE] = { vhost_get_vring_base, 8, true },
+	[VHOST_SET_VRING_KICK] = { vhost_set_vring_kick, 8, false },
+	[VHOST_SET_VRING_CALL] = { vhost_set_vring_call, 8, false },
+	[VHOST_SET_VRING_ERR] = { vhost_set_vring_err, 8, false },
 	[VHOST_GET_PROTOCOL_FEATURES] = { get_protocol_features, 0, true },
 	[VHOST_SET_PROTOCOL_FEATURES] = { set_protocol_features, 8, false },
 	[VHOST_GET_QUEUE_NUM] = { get_queue_num, 0, true },
-	[VHOST_SET_VRING_ENABLE] = { set_vring_enable, 8, false },
+	[VHOST_SET_VRING_ENABLE] = { vhost_set_vring_enable, 8, false },
 	[VHOST_SET_BACKEND_REQ_FD] = { set_backend_req_fd, 0, false },
 	[VHOST_GET_CONFIG] = { get_config, 12, true },
 	[VHOST_SET_CONFIG] = { set_config, 12, false },
@@ -617,7 +386,7 @@ int vhost_device_handle(struct vhost_device *device)
 	r = vhost_receive(&device->channel, &rq.message, rq.fds, &rq.fd_count);
 	if (r == 0 || r == -ECONNRESET)
 		return 0;
-	if (r == -EPROTO) {
+	if (r == -EPROTO || r == -EAGAIN) {
 		log_error("the front end sent a message that is not of the "
 			  "vhost-user protocol: the connection ends");
 		return r;
@@ -631,16 +400,16 @@ int vhost_device_handle(struct vhost_device *device)
 	log_debug("front end: %s", vhost_request_name(request));
 	r = dispatch(device, &rq);
 	for (unsigned int i = 0; i < rq.fd_count; i++)
-		close_fd(&rq.fds[i]);
+		vhost_close_fd(&rq.fds[i]);
 	return answer(device, &rq, request, asked, r);
 }
 
 void vhost_device_destroy(struct vhost_device *device)
 {
 	for (unsigned int i = 0; i < VHOST_QUEUES_MAX; i++)
-		close_fd(&device->rings[i].kick);
-	close_fd(&device->backend_fd);
-	close_fd(&device->channel.fd);
+		vhost_close_fd(&device->rings[i].kick);
+	vhost_close_fd(&device->backend_fd);
+	vhost_close_fd(&device->channel.fd);
 	memory_drop(device->memory);
 	device->memory = NULL;
 }

@@ -96,7 +96,11 @@ static const char *check_region(const struct memory *memory,
 	    __builtin_add_overflow(region->mmap_offset, region->size, &end) ||
 	    end > INT64_MAX / 2 || end > SIZE_MAX / 2)
 		return "its addresses overflow";
-	/* Touching what is beyond the end of a file kills the process. */
+	/*
+	 * Touching what is beyond the end of a file kills the process. A front
+	 * end that cuts the file later still can do that; the process serves
+	 * nobody else.
+	 */
 	if (!S_ISREG(st->st_mode))
 		return "its descriptor is not a memory file";
 	if (end > (uint64_t)st->st_size)

@@ -10,23 +10,33 @@ from guests import HERE
 class Exceptions:
     """Differences from a local file system that are right, with reasons.
 
-    Each line of the file: check (may hold * and ?), a regular expression
-    for the whole outcome on the share, and a reason; tabs between."""
+    Each line of the file: kernels ("any", or "before 6.6"), check (may
+    hold * and ?), a regular expression for the whole outcome on the share,
+    and a reason; tabs between."""
 
-    def __init__(self):
+    def __init__(self, kernel, *names):
+        """kernel: version such as (6, 1); names: files of exceptions."""
         self.rows = []
-        path = HERE / "exceptions"
+        for name in names:
+            self._read(HERE / name, kernel)
+
+    def _read(self, path, kernel):
         for number, line in enumerate(
                 path.read_text(encoding="utf-8").splitlines(), 1):
             if not line.strip() or line.startswith("#"):
                 continue
             fields = re.split(r"\t+", line)
-            if len(fields) != 3:
-                raise ValueError("exceptions:%d: not three fields" % number)
+            kernels = re.fullmatch(r"any|before (\d+)\.(\d+)", fields[0])
+            if len(fields) != 4 or not kernels:
+                raise ValueError("%s:%d: cannot be understood" %
+                                 (path.name, number))
+            if kernels.group(1) and kernel >= (
+                    int(kernels.group(1)), int(kernels.group(2))):
+                continue
             self.rows.append(fields)
 
     def allow(self, name, outcome):
-        for check, pattern, _ in self.rows:
+        for _, check, pattern, _ in self.rows:
             if fnmatch.fnmatchcase(name, check) and re.fullmatch(
                     pattern, outcome):
                 return True

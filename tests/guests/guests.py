@@ -35,7 +35,7 @@ class Guest:
         self.compiler_packages = more["compiler_packages"]
         self.bits = more.get("bits", 64)
         self.fallback = more.get("fallback")    # release, if suite fails
-        self.timeout = more.get("timeout", 180)
+        self.timeout = more.get("timeout", 300)  # seconds, a whole run
 
     @property
     def compiler(self):

@@ -20,7 +20,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define MAX_WORDS 8
+#define MAX_WORDS 32
 
 /* Insert what goes in; modules wait for each other, so go round again. */
 static void insert_modules(void)
@@ -218,7 +218,7 @@ static int command(char **w, int n)
 static void follow_script(void)
 {
 	char *words[MAX_WORDS + 1] = { 0 };
-	char line[256];
+	char line[1024];
 	FILE *f = fopen("/script", "re");
 
 	while (f && fgets(line, sizeof(line), f)) {
@@ -245,7 +245,7 @@ int main(void)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
 	insert_modules();
-	printf("@BOOTED\n");
+	printf("\n@BOOTED\n"); /* firmware may have left a line open */
 	follow_script();
 	printf("@DONE\n");
 	fflush(stdout);

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+import children
 from build import Missing
 
 
@@ -32,7 +33,7 @@ class Machine:
         cmd = guest.qemu_command() + [
             "-kernel", str(kernel), "-initrd", str(initrd),
             "-append", "console=%s quiet panic=-1" % guest.console,
-            "-serial", "stdio",
+            "-nodefaults", "-serial", "stdio",
             "-monitor", "unix:%s,server=on,wait=off" % self.monitor_path]
         if not reboots:
             cmd.append("-no-reboot")
@@ -46,7 +47,7 @@ class Machine:
         self.cmd = cmd
 
     def start(self):
-        self.process = subprocess.Popen(
+        self.process = children.start(
             self.cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -96,6 +97,7 @@ class Machine:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        children.forget(self.process)
         self.reader.join(5)
 
     def __enter__(self):

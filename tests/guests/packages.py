@@ -128,8 +128,9 @@ class Apt:
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            text=True, check=False)
         if p.returncode:
-            raise FetchError("%s %s: %s" % (tool, " ".join(args),
-                                            p.stderr.strip()[-500:]))
+            said = [l for l in p.stderr.splitlines() if l[:2] == "E:"]
+            raise FetchError("%s %s: %s" % (
+                tool, " ".join(args), (said or ["failed"])[0][:300]))
         return p.stdout
 
     def update(self):

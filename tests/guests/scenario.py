@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -80,11 +81,18 @@ class Parts:
         path.write_bytes(build.initramfs(self.kernel, self.programs, script))
         return path
 
+    def exceptions(self, emulated):
+        """What may differ; emulated: the server runs in qemu-user."""
+        package = (self.kernel / "package").read_text(encoding="ascii")
+        version = re.match(r"linux-image-(\d+)\.(\d+)", package)
+        names = ["exceptions"] + ["exceptions-qemu-user"] * emulated
+        return compare.Exceptions(
+            (int(version.group(1)), int(version.group(2))), *names)
+
     def key(self):
         digest = hashlib.sha256()
         digest.update((self.kernel / "package").read_bytes())
-        for path in self.programs.values():
-            digest.update(path.name.encode())
+        digest.update(self.programs["bin/probe"].name.encode())
         return digest.hexdigest()[:16]
 
 
@@ -223,7 +231,7 @@ def probe(args):
         if not args.compare:
             print("\n".join(l for l in share.lines if l[:1] != "@"))
             return 0
-        rows, count = share.compared(local, compare.Exceptions(),
+        rows, count = share.compared(local, parts.exceptions(args.emulated),
                                      args.groups)
     compare.show(rows)
     print("%s, %s: %d of %d checks differ" % (args.guest, args.server,
@@ -264,7 +272,7 @@ def test(args):
         share = Share(parts, args.server, folder, script, reboots=True,
                       debug=args.fuse_debug)
         problems = life(share)
-        rows, count = share.compared(local, compare.Exceptions())
+        rows, count = share.compared(local, parts.exceptions(args.emulated))
         if rows or problems:
             folder.keep = True
             compare.save(rows, folder.path / "differences")

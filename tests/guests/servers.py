@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import children
 from build import Missing
 from guests import ROOT
 from packages import FetchError, fetch, rust_command
@@ -54,7 +55,7 @@ def command(kind, share, sock, debug):
             raise Missing("virtiofsd of Debian 13: %s" % e) from e
         return rust_command() + [
             "--socket-path=%s" % sock, "--shared-dir=%s" % share,
-            "--xattr", "--sandbox",
+            "--xattr", "--posix-acl", "--sandbox",
             os.environ.get("VIRTIOFSD_SANDBOX", "chroot"),
             "--log-level", "debug" if debug else "error"]
     raise ServerError("%s: no such server; there are %s" %
@@ -73,7 +74,7 @@ class Server:
 
     def start(self):
         with open(self.log, "ab") as out:
-            self.process = subprocess.Popen(
+            self.process = children.start(
                 self.cmd, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         for _ in range(400):
             if self.sock.exists():
@@ -105,6 +106,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        children.forget(self.process)
 
     def __enter__(self):
         self.start()

@@ -112,6 +112,14 @@ static const struct story stories[] = {
 	  { { CF_OPENDIR, 0x54000 }, { CF_CREATE, 0x40601 } },
 	  "sparc64",
 	  2 },
+	/* What passed before the decision is translated after it. */
+	{ "dd, ls, dd, aarch64",
+	  false,
+	  { { CF_OPEN, 0x30001 },
+	    { CF_OPENDIR, 0x24800 },
+	    { CF_OPEN, 0x30001 } },
+	  "aarch64",
+	  2 },
 	/* What the kernel itself opens says nothing. */
 	{ "O_RDONLY", false, { { CF_OPEN, 0 }, { CF_OPENDIR, 0 } }, NULL, 0 },
 	{ "exec", false, { { CF_OPEN, 0x20 } }, NULL, 0 },

@@ -158,6 +158,9 @@ static void test_request_counts(struct crossfuse_session *session,
 		put_count(at, truth + 1, form.big);
 		if (!text->ext)
 			refuse_request(session, b->at, b->head, b->len, form);
+		/* The same in 32 bits, once it is multiplied by 16. */
+		put_count(at, truth + 0x10000000, form.big);
+		refuse_request(session, b->at, b->head, b->len, form);
 		put_count(at, truth, form.big);
 	}
 }
@@ -452,6 +455,8 @@ static void test_notifies(struct wire_form client, struct wire_form server)
 				refuse_notify(&session, b.at, b.head, b.len,
 					      server);
 			}
+			put_count(at, truth + 0x20000000, server.big);
+			refuse_notify(&session, b.at, b.head, b.len, server);
 			put_count(at, truth, server.big);
 		}
 		wire_reply(&b, text, server, (uint32_t)-5, 0);

@@ -330,6 +330,47 @@ static void test_old_extensions(void)
 	}
 }
 
+/* The same number from one kernel and from the next is not the same flag. */
+static void test_next_kernel(void)
+{
+	static const struct {
+		const char *machine;
+		const char *want;
+	} kernels[] = {
+		{ "aarch64", "{4:65536}4" },  /* 0x4000 is O_DIRECTORY */
+		{ "parisc64", "{4:16384}4" }, /* O_DIRECT */
+		{ "alpha", "{4:4096}4" },     /* O_DSYNC */
+		{ "aarch64", "{4:65536}4" },
+	};
+	const struct crossfuse_config config = {
+		.server = crossfuse_abi_by_name("x86_64"),
+	};
+	struct crossfuse_session session;
+	struct crossfuse_call call;
+	struct wire_bytes b, want;
+
+	CHECK_EQ(crossfuse_session_init(&session, &config), 0);
+	for (size_t i = 0; i < WIRE_COUNT(kernels); i++) {
+		struct wire_form form = form_of(kernels[i].machine);
+		struct init_text init = {
+			.major = 7,
+			.minor = 38,
+			.arch_id = crossfuse_arch_id(kernels[i].machine),
+		};
+
+		pair_shake_hands(&session, init, init, form.big, false);
+		for (unsigned int k = 0; k < 2; k++) {
+			wire_request(&b, TEXT(CF_OPENDIR, "{4:16384}4"), form);
+			wire_request(&want, TEXT(CF_OPENDIR, kernels[i].want),
+				     form_of("x86_64"));
+			CHECK_EQ(crossfuse_session_request(&session, &call,
+							   b.at, b.len, b.len),
+				 0);
+			CHECK(!memcmp(b.at, want.at, b.len));
+		}
+	}
+}
+
 /* With one ABI everything passes, whatever it is. */
 static void test_same(void)
 {
@@ -375,6 +416,7 @@ int main(void)
 	test_opcodes();
 	test_flood();
 	test_old_extensions();
+	test_next_kernel();
 	test_same();
 	return check_result();
 }
