@@ -149,7 +149,8 @@ static int measure(struct worker *worker)
 
 	worker->waiting_end = &worker->waiting;
 	driver_ring_disable(&worker->queue->ring);
-	for (; busy < worker->depth && wants_more(worker); busy++) {
+	/* Each slot does one at least, however late this thread is. */
+	for (; busy < worker->depth && worker->begun < worker->limit; busy++) {
 		r = begin(&worker->slots[busy]);
 		if (r < 0)
 			return r;

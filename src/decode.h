@@ -73,6 +73,9 @@ void decode_complain(struct decoder *decoder, const char *format, ...)
 /* The message as a line of text; SIZE is at least 256. */
 void decode_text(const struct decode_message *message, char *buf, size_t size);
 
+/* Whether two such lines say the same; the order of flags does not count. */
+bool decode_same_text(const char *a, const char *b);
+
 /* What is wrong with it, as text in BUF; false if nothing is. */
 bool decode_fault(const struct decode_message *message, char *buf, size_t size);
 

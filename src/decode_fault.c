@@ -62,10 +62,16 @@ static void check_count(struct fault *fault,
 static const struct counted *find_counted(const struct decode_message *message)
 {
 	const struct crossfuse_opcode *opcode = decode_opcode(message);
+	bool notify =
+		message->reply &&
+		!decode_get(message, offsetof(struct cf_out_header, unique), 8);
 
+	/* No count stands in a reply. */
+	if (message->reply && !notify)
+		return NULL;
 	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
 		if (counted[i].code == opcode->code &&
-		    counted[i].notify == message->reply)
+		    counted[i].notify == notify)
 			return &counted[i];
 	return NULL;
 }

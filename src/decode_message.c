@@ -145,6 +145,40 @@ void decode_text(const struct decode_message *message, char *buf, size_t size)
 			 message->length - message->captured);
 }
 
+/* Length of the word or name at AT. */
+static size_t token_len(const char *at)
+{
+	return strcspn(at, " |=");
+}
+
+/* Whether NAME is one of the names that stand between bars in WORD. */
+static bool has_token(const char *word, size_t len, const char *name,
+		      size_t name_len)
+{
+	for (size_t at = 0; at < len; at += token_len(word + at) + 1)
+		if (token_len(word + at) == name_len &&
+		    memcmp(word + at, name, name_len) == 0)
+			return true;
+	return false;
+}
+
+bool decode_same_text(const char *a, const char *b)
+{
+	while (*a && *b) {
+		size_t len = strcspn(a, " ");
+
+		if (len != strcspn(b, " "))
+			return false;
+		/* Names of bits are in the order of the bits. */
+		for (size_t at = 0; at < len; at += token_len(a + at) + 1)
+			if (!has_token(b, len, a + at, token_len(a + at)))
+				return false;
+		a += len + (a[len] == ' ');
+		b += len + (b[len] == ' ');
+	}
+	return *a == *b;
+}
+
 /* Fields that a bare reply or a short form of the struct does not have. */
 static size_t fixed_here(const struct decode_message *message,
 			 const struct crossfuse_layout *layout)

@@ -283,9 +283,9 @@ static void print_errors(const struct decode_stat *stat, FILE *out)
 		if (row->server != row->client)
 			fprintf(out,
 				" (%" PRId32 " to the client, %" PRId32 " of "
-									"the "
-									"server"
-									")",
+				"the "
+				"server"
+				")",
 				row->client, row->server);
 		fputc('\n', out);
 	}

@@ -103,9 +103,9 @@ static void skip_rest(struct decoder *decoder, FILE *input, uint64_t offset,
 	else
 		decode_complain(decoder,
 				"at offset %" PRIu64 " no message begins (its "
-						     "length would be %" PRIu32
-				" or %" PRIu32 "): %" PRIu64 " bytes are left "
-							     "out",
+				"length would be %" PRIu32 " or %" PRIu32
+				"): %" PRIu64 " bytes are left "
+				"out",
 				offset, word_at(start, false),
 				word_at(start, true), length);
 }

@@ -168,7 +168,7 @@ static bool show_both(struct reader *reader, const struct piece *first,
 		part.captured = server->captured;
 	decode_text(&part, text, sizeof(text));
 	decode_text(server, other, sizeof(other));
-	if (strcmp(text, other) != 0)
+	if (!decode_same_text(text, other))
 		return false;
 	decode_text(client, text, sizeof(text));
 	put_start(decoder->out, &first->record, "both  ");

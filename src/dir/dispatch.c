@@ -181,7 +181,7 @@ static ssize_t handle(struct op *op, const struct row *row)
 			return -ESTALE;
 	}
 	if (row->flags & OP_BLOCKS)
-		call_may_block(op->call);
+		op_may_block(op);
 	if (row->flags & OP_KEEP_SETID)
 		thread_keep_setid(op, true);
 	ret = row->fn(op);

@@ -90,6 +90,7 @@ struct op {
 	size_t rest_len;
 	const void *ext; /* extension headers */
 	size_t ext_len;
+	bool blocks; /* op_may_block() was here */
 };
 
 /*
@@ -98,6 +99,14 @@ struct op {
  */
 #define OP_WAITS (-SSIZE_MAX)
 typedef ssize_t op_fn(struct op *op);
+
+/* call_may_block(), which counts the first time only. */
+static inline void op_may_block(struct op *op)
+{
+	if (!op->blocks)
+		call_may_block(op->call);
+	op->blocks = true;
+}
 
 /* inode.c */
 int inodes_init(struct dir *dir, int root_fd);

@@ -85,9 +85,9 @@ static ssize_t read_some(struct op *op, struct handle *handle,
 		else if (errno != EAGAIN)
 			return -errno;
 		else
-			call_may_block(op->call);
+			op_may_block(op);
 	} else if (handle->direct) {
-		call_may_block(op->call);
+		op_may_block(op);
 	}
 	ret = preadv(handle->fd, vec, count, offset);
 	return ret < 0 ? -errno : ret;
@@ -213,7 +213,7 @@ static ssize_t write_all(struct op *op, struct handle *handle,
 	ssize_t ret;
 
 	if (handle->direct || flags & (RWF_SYNC | RWF_DSYNC))
-		call_may_block(op->call);
+		op_may_block(op);
 	span_start(&span, op->call->data, op->call->data_count, in->size);
 	while (span.left) {
 		ret = write_some(handle, &span, (off_t)(in->offset + done),

@@ -214,8 +214,8 @@ static ssize_t open_existing(struct op *op, int flags)
 		inode_forget(op->dir, inode, 1);
 		ret = fd;
 	} else {
-		if (fstat(fd, &st) < 0) /* O_TRUNC may have changed it */
-			st.st_size = 0;
+		/* Once more: O_TRUNC may have changed it. */
+		fstat(fd, &st);
 		ret = created_reply(op, inode, &st, fd, flags);
 	}
 	inode_put(op->dir, inode);

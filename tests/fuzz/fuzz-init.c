@@ -90,12 +90,15 @@ static void pass_reply(struct crossfuse_session *session,
 		       struct said said, bool ignored)
 {
 	struct guarded before = *g;
+	uint8_t *head;
 	uint32_t error;
 	int err;
 
 	if (crossfuse_reply_head_len(call, g->len) != g->len)
 		return;
-	err = crossfuse_session_reply(session, call, g->at, g->len, g->len);
+	head = head_take(g, g->len);
+	err = crossfuse_session_reply(session, call, head, g->len, g->len);
+	head_give(g, head, g->len);
 	MUST(err <= 0);
 	guard_check(g);
 	if (err || ignored) {

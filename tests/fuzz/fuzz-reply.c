@@ -2,13 +2,13 @@
 /*
  * A reply, or a notification, of any bytes, from a server of any ABI. Byte 0:
  * the server's ABI; 1: the client's; 2: its bits say more; 3: the opcode that
- * is answered; 4 to 7: a number of its request (an ioctl's, or a size); then
+ * is answered, by its place in the table; 4 to 7: a number of its request (an ioctl's, or a size); then
  * the message.
  */
 #include "fuzz.h"
 
 enum {
-	CANONICAL_CLIENT = 1,
+	ANY_CLIENT = 1,
 	NOTIFICATION = 2,
 	KEEP_HEADER = 4,
 	COMPAT = 8,
@@ -48,11 +48,11 @@ static size_t shortest_request(uint8_t *at, const struct crossfuse_opcode *op,
 static int ask(struct crossfuse_session *session, struct crossfuse_call *call,
 	       const uint8_t *data, struct side client)
 {
-	const struct crossfuse_opcode *op = crossfuse_opcode(data[3]);
+	const struct crossfuse_opcode *op = crossfuse_opcode_at(data[3] % 64);
 	uint8_t request[512];
 	size_t len;
 
-	if (!op || op->code == CF_INIT)
+	if (!op || op->code == CF_INIT || op->code == CF_CUSE_INIT)
 		op = crossfuse_opcode(CF_LOOKUP);
 	len = shortest_request(request, op, data, client.big);
 	/* All that is short of a lock's type is zeros: sparc has none such. */
@@ -67,16 +67,20 @@ static int pass(struct crossfuse_session *session,
 {
 	struct guarded before = *g;
 	size_t head_len = g->len;
+	uint8_t *head;
 	int err;
 
 	if (call) {
 		head_len = crossfuse_reply_head_len(call, g->len);
 		MUST(head_len >= HEADER && head_len <= g->len);
-		err = crossfuse_session_reply(session, call, g->at, head_len,
-					      g->len);
-	} else {
-		err = crossfuse_session_notify(session, g->at, g->len, g->len);
 	}
+	head = head_take(g, head_len);
+	if (call)
+		err = crossfuse_session_reply(session, call, head, head_len,
+					      g->len);
+	else
+		err = crossfuse_session_notify(session, head, head_len, g->len);
+	head_give(g, head, head_len);
 	MUST(err <= 0);
 	guard_check(g);
 	MUST(!memcmp(g->at + head_len, before.at + head_len,
@@ -161,15 +165,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	notify = data[2] & NOTIFICATION;
 	server = side_of(abi_by_byte(data[0]));
-	client = side_of(data[2] & CANONICAL_CLIENT ? canonical_abi(data[1])
-						    : abi_by_byte(data[1]));
+	client = side_of(data[2] & ANY_CLIENT ? abi_by_byte(data[1])
+					      : canonical_abi(data[1]));
 	guard_set(&message, data + CHOICE, size - CHOICE);
 	if (!(data[2] & KEEP_HEADER)) {
 		put_int(message.at, message.len, 4, server.big);
 		put_int(message.at + 8, notify ? 0 : FUZZ_UNIQUE, 8,
 			server.big);
 	}
-	if (data[2] & CANONICAL_CLIENT) {
+	if (!(data[2] & ANY_CLIENT)) {
 		there_and_back(data, &message, server, client);
 		return 0;
 	}

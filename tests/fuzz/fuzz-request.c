@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A request of any bytes, from a client of any ABI. Byte 0: the client's ABI;
- * 1: the server's; 2: its bits say more; then the message.
+ * 1: the server's; 2: its bits say more; 3: the opcode's place in the table, if
+ * it has one; then the message.
  */
 #include "fuzz.h"
 #include <errno.h>
 
 enum {
-	CANONICAL_SERVER = 1,
+	ANY_SERVER = 1,
 	SETXATTR_EXT = 2,
 	KEEP_LENGTH = 4,
 	OLD_MINOR = 8,
+	CHOICE = 4,
 	HEADER = 40
 };
 
@@ -21,14 +23,17 @@ static int pass(struct crossfuse_session *session, struct guarded *g)
 	struct crossfuse_call call;
 	size_t total = g->len;
 	ssize_t head_len;
+	uint8_t *head;
 	int err;
 
 	head_len = crossfuse_request_head_len(session, g->at, total);
 	if (head_len < 0)
 		return (int)head_len;
 	MUST((size_t)head_len >= HEADER && (size_t)head_len <= total);
-	err = crossfuse_session_request(session, &call, g->at, (size_t)head_len,
+	head = head_take(g, (size_t)head_len);
+	err = crossfuse_session_request(session, &call, head, (size_t)head_len,
 					total);
+	head_give(g, head, (size_t)head_len);
 	MUST(err <= 0);
 	guard_check(g);
 	/* A file's bytes are not in the head. */
@@ -96,32 +101,34 @@ static void there_and_back(const struct guarded *sent, struct side client,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct guarded message;
+	struct crossfuse_session session;
+	const struct crossfuse_opcode *op;
 	struct side client, server;
-	uint32_t code;
+	uint32_t code, minor;
 
-	if (size < 3 + HEADER || size > 3 + FUZZ_MAX)
+	if (size < CHOICE + HEADER || size > CHOICE + FUZZ_MAX)
 		return 0;
+	minor = data[2] & OLD_MINOR ? 36 : 45;
 	client = side_of(abi_by_byte(data[0]));
-	server = side_of(data[2] & CANONICAL_SERVER ? canonical_abi(data[1])
-						    : abi_by_byte(data[1]));
-	guard_set(&message, data + 3, size - 3);
+	server = side_of(data[2] & ANY_SERVER ? abi_by_byte(data[1])
+					      : canonical_abi(data[1]));
+	guard_set(&message, data + CHOICE, size - CHOICE);
 	if (!(data[2] & KEEP_LENGTH))
 		put_int(message.at, message.len, 4, client.big);
+	op = crossfuse_opcode_at(data[3]);
+	if (op)
+		put_int(message.at + 4, op->code, 4, client.big);
 	/* FUSE_INIT has a target of its own. */
 	code = (uint32_t)get_int(message.at + 4, 4, true);
 	if (code == CF_INIT || code == CF_INIT_BSWAP_RESERVED ||
 	    code == CF_CUSE_INIT || code == CF_CUSE_INIT_BSWAP_RESERVED)
 		return 0;
-	if (data[2] & CANONICAL_SERVER) {
-		there_and_back(&message, client, server,
-			       data[2] & OLD_MINOR ? 36 : 45,
-			       data[2] & SETXATTR_EXT);
-	} else {
-		struct crossfuse_session session;
-
-		start(&session, client, server, data[2] & OLD_MINOR ? 36 : 45,
-		      data[2] & SETXATTR_EXT);
+	if (data[2] & ANY_SERVER) {
+		start(&session, client, server, minor, data[2] & SETXATTR_EXT);
 		pass(&session, &message);
+	} else {
+		there_and_back(&message, client, server, minor,
+			       data[2] & SETXATTR_EXT);
 	}
 	return 0;
 }

@@ -55,6 +55,40 @@ static inline void guard_check(const struct guarded *g)
 	}
 }
 
+/*
+ * The first LEN bytes of a message: in memory that ends with them where a
+ * sanitizer watches it, otherwise where they are.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define FUZZ_EXACT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FUZZ_EXACT 1
+#endif
+#endif
+
+static inline uint8_t *head_take(struct guarded *g, size_t len)
+{
+#ifdef FUZZ_EXACT
+	uint8_t *head = malloc(len);
+
+	MUST(head);
+	memcpy(head, g->at, len);
+	return head;
+#else
+	(void)len;
+	return g->at;
+#endif
+}
+
+static inline void head_give(struct guarded *g, uint8_t *head, size_t len)
+{
+	if (head == g->at)
+		return;
+	memcpy(g->at, head, len);
+	free(head);
+}
+
 static inline void put_int(uint8_t *at, uint64_t value, size_t width, bool big)
 {
 	for (size_t i = 0; i < width; i++)

@@ -33,9 +33,10 @@ class Guest:
         self.bus = more.get("bus", "pci")
         self.qemu_package = more["qemu_package"]
         self.compiler_packages = more["compiler_packages"]
-        self.bits = more.get("bits", 64)
+        self.cpus = more.get("cpus", 1)
+        self.queues = more.get("queues", 1)     # of requests, for crossfuse
         self.fallback = more.get("fallback")    # release, if suite fails
-        self.timeout = more.get("timeout", 300)  # seconds, a whole run
+        self.timeout = more.get("timeout", 600)  # seconds, a whole run
 
     @property
     def compiler(self):
@@ -46,8 +47,8 @@ class Guest:
         cmd = [self.qemu, "-M", self.machine + ",memory-backend=m"]
         if self.cpu:
             cmd += ["-cpu", self.cpu]
-        cmd += ["-accel", "tcg", "-smp", "1", "-m", "%dM" % memory_mib,
-                "-object",
+        cmd += ["-accel", "tcg", "-smp", str(self.cpus),
+                "-m", "%dM" % memory_mib, "-object",
                 "memory-backend-memfd,id=m,size=%dM,share=on" % memory_mib,
                 "-nic", "none", "-display", "none", "-no-user-config"]
         return cmd
@@ -57,7 +58,8 @@ def _cross(triplet, arch):
     return ["gcc-" + triplet.replace("_", "-"), "libc6-dev-%s-cross" % arch]
 
 
-PPC = "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"
+PPC = ("pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,"
+       "cap-ccf-assist=off")
 
 GUESTS = {g.name: g for g in [
     Guest("x86_64", "bookworm", "amd64", "linux-image-cloud-amd64",
@@ -70,11 +72,12 @@ GUESTS = {g.name: g for g in [
           compiler_packages=_cross("aarch64-linux-gnu", "arm64")),
     Guest("aarch64-6.12", "trixie", "arm64", "linux-image-cloud-arm64",
           "aarch64-linux-gnu", "qemu-system-aarch64", "ttyAMA0", "virt",
-          cpu="max,pauth-impdef=on", qemu_package="qemu-system-arm",
+          cpu="max,pauth-impdef=on", cpus=2, queues=3,
+          qemu_package="qemu-system-arm",
           compiler_packages=_cross("aarch64-linux-gnu", "arm64")),
     Guest("armv7l", "bookworm", "armhf", "linux-image-armmp",
           "arm-linux-gnueabihf", "qemu-system-arm", "ttyAMA0",
-          "virt,highmem=off", cpu="cortex-a15", bits=32,
+          "virt,highmem=off", cpu="cortex-a15",
           qemu_package="qemu-system-arm",
           compiler_packages=_cross("arm-linux-gnueabihf", "armhf")),
     Guest("ppc64le", "bookworm", "ppc64el", "linux-image-powerpc64le",

@@ -20,7 +20,7 @@ class Machine:
     """Boots a guest and hands over the lines its console prints."""
 
     def __init__(self, guest, kernel, initrd, folder, sock=None, disk=None,
-                 reboots=False):
+                 reboots=False, queues=1):
         self.guest = guest
         self.console = folder / "console.log"
         self.monitor_path = folder / "monitor.sock"
@@ -39,8 +39,8 @@ class Machine:
             cmd.append("-no-reboot")
         if sock:
             cmd += ["-chardev", "socket,id=c,path=%s" % sock, "-device",
-                    "vhost-user-fs-%s,chardev=c,tag=share,queue-size=1024" %
-                    guest.bus]
+                    "vhost-user-fs-%s,chardev=c,tag=share,queue-size=1024,"
+                    "num-request-queues=%d" % (guest.bus, queues)]
         if disk:
             cmd += ["-drive", "file=%s,format=raw,if=none,id=d,cache=unsafe" %
                     disk, "-device", "virtio-blk-%s,drive=d" % guest.bus]

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define USUAL_SECONDS 40
+#define USUAL_SECONDS 90
 #define ROOT_NAME     "probe"
 
 static const char *group_name = "";
@@ -25,7 +25,7 @@ static const char *group_name = "";
 static const struct checks *const all_groups[] = {
 	open_groups,  dir_groups,   rename_groups, link_groups,	 xattr_groups,
 	attr_groups,  ioctl_groups, lock_groups,   data_groups,	 space_groups,
-	errno_groups, user_groups,  misc_groups,   small_groups,
+	errno_groups, user_groups,  misc_groups,   small_groups, live_groups,
 };
 
 void result(const char *name, const char *format, ...)

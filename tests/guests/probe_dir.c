@@ -325,7 +325,7 @@ static void simple(void)
 
 const struct checks dir_groups[] = {
 	{ "dir", simple, 0 },
-	{ "dir-10000", big_dir, 120 },
+	{ "dir-10000", big_dir, 240 },
 	{ "getdents", small_buffer, 0 },
 	{ "dir-types", types, 0 },
 	{ "names", names_checks, 0 },

@@ -228,7 +228,7 @@ const struct checks errno_groups[] = {
 	{ "errno", paths, 0 },
 	{ "limits", limits, 0 },
 	{ "mounts", mounted, 0 },
-	{ "emlink", too_many_links, 100 },
+	{ "emlink", too_many_links, 300 },
 	{ "exec", running, 0 },
 	{ "etxtbsy", text_busy, 0 },
 	{ 0 },

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct flock range(short type, off_t start, off_t len)
@@ -142,12 +143,31 @@ static void stop(struct other *o)
 	waitpid(o->pid, NULL, 0);
 }
 
-static void nap(long ms)
+/* Asleep, having taken the letter, without an answer: it waits. */
+static bool seems_blocked(const struct other *o)
 {
-	const struct timespec t = { .tv_sec = ms / 1000,
-				    .tv_nsec = ms % 1000 * 1000000 };
+	char path[64], line[128];
+	int unread = 0, answered = 0;
+	const char *state;
 
-	nanosleep(&t, NULL);
+	snprintf(path, sizeof(path), "/proc/%d/stat", o->pid);
+	content(path, line, sizeof(line));
+	state = strrchr(line, ')');
+	return !ioctl(o->to, FIONREAD, &unread) && !unread &&
+	       !ioctl(o->from, FIONREAD, &answered) && !answered && state &&
+	       (state[2] == 'S' || state[2] == 'D');
+}
+
+/* "yes" once the other process has been waiting for a while. */
+static const char *blocks(const struct other *o)
+{
+	int times = 0;
+
+	for (int i = 0; i < 200 && times < 5; i++) {
+		usleep(50000);
+		times = seems_blocked(o) ? times + 1 : 0;
+	}
+	return times == 5 ? "yes" : "no";
 }
 
 static void tell_getlk(const char *what, int fd, int cmd, short type,
@@ -215,17 +235,13 @@ static void posix_locks(void)
 static void waiting(void)
 {
 	struct other o;
-	int fd, err = 0;
+	int fd;
 
 	start(&o);
 	fd = open("f", O_RDWR);
 	result_of("mine", set(fd, F_SETLK, F_WRLCK, 0, 10));
 	say(&o, 'W');
-	nap(300);
-	fcntl(o.from, F_SETFL, O_NONBLOCK);
-	result("still-waits", "%s",
-	       read(o.from, &err, sizeof(err)) < 0 ? "yes" : "no");
-	fcntl(o.from, F_SETFL, 0);
+	result("still-waits", "%s", blocks(&o));
 	/* other work goes on meanwhile */
 	result("meanwhile", "%lld", size_of("g"));
 	result_of("unlock", set(fd, F_SETLK, F_UNLCK, 0, 0));
@@ -246,7 +262,7 @@ static void deadlock(void)
 	result_of("mine", set(fd, F_SETLK, F_WRLCK, 0, 10));
 	result("theirs", "%s", ask(&o, 'g'));
 	say(&o, 'W');
-	nap(400);
+	result("they-wait", "%s", blocks(&o));
 	result_of("circle", set(fd2, F_SETLKW, F_WRLCK, 0, 0));
 	set(fd, F_SETLK, F_UNLCK, 0, 0);
 	result("theirs-goes-on", "%s", hear(&o));
@@ -260,6 +276,9 @@ static void on_alarm(int signal_number)
 
 static void interrupted(void)
 {
+	/* again and again, lest the first comes before the wait begins */
+	const struct itimerval every = { { 1, 0 }, { 1, 0 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
 	struct sigaction sa = { .sa_handler = on_alarm };
 	struct other o;
 	int fd;
@@ -268,8 +287,9 @@ static void interrupted(void)
 	fd = open("f", O_RDWR);
 	result("theirs", "%s", ask(&o, 'w'));
 	sigaction(SIGALRM, &sa, NULL);
-	alarm(1);
+	setitimer(ITIMER_REAL, &every, NULL);
 	result_of("wait", set(fd, F_SETLKW, F_WRLCK, 0, 10));
+	setitimer(ITIMER_REAL, &never, NULL);
 	result("let-go", "%s", ask(&o, 'u'));
 	result("not-left-behind", "%s", ask(&o, 'w'));
 	stop(&o);
@@ -302,7 +322,7 @@ static void ofd(void)
 static void flocks(void)
 {
 	struct other o;
-	int fd, fd2, err = 0;
+	int fd, fd2;
 
 	start(&o);
 	fd = open("f", O_RDONLY);
@@ -315,11 +335,7 @@ static void flocks(void)
 	result_of("same-process", flock(fd2, LOCK_SH | LOCK_NB));
 	result("other", "%s", ask(&o, 'x'));
 	say(&o, 'X');
-	nap(200);
-	fcntl(o.from, F_SETFL, O_NONBLOCK);
-	result("waits", "%s",
-	       read(o.from, &err, sizeof(err)) < 0 ? "yes" : "no");
-	fcntl(o.from, F_SETFL, 0);
+	result("waits", "%s", blocks(&o));
 	result_of("close", close(fd));
 	result("got-it", "%s", hear(&o));
 	result_of("refused", flock(fd2, LOCK_EX | LOCK_NB));
@@ -346,8 +362,8 @@ static void leases(void)
 const struct checks lock_groups[] = {
 	{ "lock-posix", posix_locks, 0 },
 	{ "lock-wait", waiting, 0 },
-	{ "lock-deadlock", deadlock, 15 },
-	{ "lock-signal", interrupted, 15 },
+	{ "lock-deadlock", deadlock, 60 },
+	{ "lock-signal", interrupted, 60 },
 	{ "lock-ofd", ofd, 0 },
 	{ "flock", flocks, 0 },
 	{ "lockf", leases, 0 },

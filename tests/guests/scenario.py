@@ -148,6 +148,10 @@ def run_local(parts, keep, groups=()):
                 if line == "@DONE":
                     break
         finished(lines)
+        odd = [l for l in lines
+               if re.match(r"(?!probe\.end|host\.)\S+\.(end|setup)\t", l)]
+        if odd and not groups:
+            raise MachineError("no reference: " + "; ".join(odd))
         return lines
 
 
@@ -162,18 +166,19 @@ class Share:
     """A run on a share: what the console said, and what to expect."""
 
     def __init__(self, parts, kind, folder, script, reboots=False,
-                 debug=False):
+                 debug=False, groups=()):
         self.parts = parts
         self.folder = folder
         sock = folder.path / "fs.sock"
-        hostside.prepare(folder.share)
+        hostside.prepare(folder.share, groups)
         self.expected = hostside.expected(folder.share)
         self.server = Server(kind, folder.share, sock,
                              folder.path / "server.log", debug)
         self.machine = Machine(
             parts.guest, parts.kernel / "vmlinuz",
             parts.initrd(folder, script), folder.path, sock=sock,
-            reboots=reboots)
+            reboots=reboots,
+            queues=parts.guest.queues if kind == "crossfuse" else 1)
         folder.reproduce(self.server, self.machine)
         self.lines = []
         self.boots = 0
@@ -225,7 +230,7 @@ def probe(args):
     script = PROBE[:1] + [" ".join(PROBE[1:] + args.groups)]
     with Folder(args.keep) as folder:
         share = Share(parts, args.server, folder, script,
-                      debug=args.fuse_debug)
+                      debug=args.fuse_debug, groups=args.groups)
         with share.server, share.machine:
             share.run()
         if not args.compare:

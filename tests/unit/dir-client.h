@@ -72,7 +72,8 @@ static inline void client_complete(struct call *call)
 
 static inline void client_may_block(struct call *call)
 {
-	((struct request *)call)->may_block++;
+	if (((struct request *)call)->may_block++)
+		abort(); /* once is all that is allowed */
 }
 
 static inline int client_reserve(struct call *call, size_t size)

@@ -187,6 +187,37 @@ static void test_vectors(struct client *c)
 	free(out);
 }
 
+/* What is not in the page cache is waited for, once the port knows. */
+static void test_cold(struct client *c)
+{
+	enum {
+		SIZE = 1 << 20
+	};
+	struct cf_read_in in = { .size = SIZE };
+	char *buf = malloc(SIZE), *want = malloc(SIZE);
+	int fd = openat(c->root, "vectors", O_RDWR);
+	struct request *request;
+	uint64_t fh = 0;
+
+	CHECK_EQ(pread(fd, want, SIZE, 0), SIZE);
+	CHECK_EQ(fsync(fd), 0);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	CHECK_EQ(ask_open(c, nodeid_of(c, "vectors"), O_RDONLY, &fh), 0);
+	in.fh = fh;
+	request = request_new(CF_READ, CF_ROOT_ID);
+	request_add(request, &in, sizeof(in));
+	request_room(request, buf, SIZE);
+	CHECK_EQ(request_run(c, request), 0);
+	CHECK_EQ(request->len, SIZE);
+	CHECK(memcmp(buf, want, SIZE) == 0);
+	printf("waited for the disk: %s\n", request->may_block ? "yes" : "no");
+	request_free(request);
+	ask_release(c, 0, fh, 0);
+	close(fd);
+	free(buf);
+	free(want);
+}
+
 static void test_setattr(struct client *c)
 {
 	uint64_t nodeid = nodeid_of(c, "vectors");
@@ -586,6 +617,7 @@ int main(void)
 	test_create(&c);
 	test_append(&c);
 	test_vectors(&c);
+	test_cold(&c);
 	test_setattr(&c);
 	test_names(&c);
 	test_tmpfile(&c);

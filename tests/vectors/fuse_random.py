@@ -128,7 +128,7 @@ class Writer:
         return b"", 0
 
     def record(self, plus):
-        name = self.name()[:-1] or b"x"
+        name = self.name()[:-1] or b"x"[self.rng.random() < 0.05:]
         out = self.rng.randbytes(128) if plus else b""
         out += self.int(self.any(8), 8) + self.int(self.any(8), 8)
         out += self.length(len(name)) + self.int(self.any(4), 4) + name

@@ -291,7 +291,7 @@ class Queue:
             begin += length
         assert begin == len(request)
         if room:
-            parts.append((at + 0x10000, 16, F_WRITE))
+            parts.append((at + 0x10000, min(room, 16), F_WRITE))
             if room > 16:
                 parts.append((at + 0x10010, room - 16, F_WRITE))
         first = slot * 8
