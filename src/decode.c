@@ -4,6 +4,7 @@
 #include "trace_format.h"
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +274,8 @@ int decode_command(int argc, char **argv)
 	const char *path = NULL;
 	int ret = parse(&decoder, argc, argv, &path);
 
+	/* As `crossfuse decode FILE | head` expects it. */
+	signal(SIGPIPE, SIG_DFL);
 	if (ret == 0)
 		ret = decode_file(&decoder, path);
 	else if (ret > 0)

@@ -138,7 +138,7 @@ static int command_abi(int argc, char **argv)
 
 static int command_serve(int argc, char **argv)
 {
-	struct options options;
+	static struct options options; /* what it points to lasts as long */
 	int ret = options_parse(&options, argc, argv);
 
 	if (ret) /* --help and its like have said all there is */

@@ -92,6 +92,8 @@ static const struct crossfuse_abi *in_order(const struct session *s,
 		if (crossfuse_abi_big_endian(other) == is_big(s) &&
 		    crossfuse_abi_long_bits(other) ==
 			    crossfuse_abi_long_bits(abi) &&
+		    crossfuse_abi_page_size(other) ==
+			    crossfuse_abi_page_size(abi) &&
 		    !session_values_differ(abi, other))
 			return other;
 	return abi;

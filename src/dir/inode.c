@@ -304,6 +304,35 @@ int inode_lookup(struct dir *dir, struct inode *parent, const char *name,
 	return ret < 0 ? ret : inode_adopt(dir, ret, ret_inode, ret_st);
 }
 
+static bool is_known(struct dir *dir, const struct key *key)
+{
+	uint64_t hash = hash_of(key->dev, key->ino, key->mnt_id);
+	struct inode_shard *shard = shard_of(dir, hash);
+	struct inode *inode;
+
+	pthread_mutex_lock(&shard->mutex);
+	for (inode = *bucket_of(shard, hash); inode; inode = inode->next)
+		if (inode->ino == key->ino && inode->dev == key->dev &&
+		    inode->mnt_id == key->mnt_id)
+			break;
+	pthread_mutex_unlock(&shard->mutex);
+	return inode;
+}
+
+/* What is not known will have to be opened: then that tells what it is. */
+int inode_lookup_entry(struct dir *dir, struct inode *parent, const char *name,
+		       uint64_t ino, struct inode **ret_inode,
+		       struct stat *ret_st)
+{
+	struct key key = { parent->dev, ino, parent->mnt_id };
+	int fd;
+
+	if (is_known(dir, &key))
+		return inode_lookup(dir, parent, name, ret_inode, ret_st);
+	fd = open_path(dir, parent->fd, name);
+	return fd < 0 ? fd : inode_adopt(dir, fd, ret_inode, ret_st);
+}
+
 /* Whether A and B are the same directory; -errno. */
 static int same_file(int a, int b)
 {

@@ -120,6 +120,10 @@ void inode_put(struct dir *dir, struct inode *inode);
  */
 int inode_lookup(struct dir *dir, struct inode *parent, const char *name,
 		 struct inode **ret_inode, struct stat *ret_st);
+/* The same where INO, from reading PARENT, tells what NAME was a moment ago. */
+int inode_lookup_entry(struct dir *dir, struct inode *parent, const char *name,
+		       uint64_t ino, struct inode **ret_inode,
+		       struct stat *ret_st);
 /* The same of an O_PATH descriptor, which is taken over. */
 int inode_adopt(struct dir *dir, int fd, struct inode **ret_inode,
 		struct stat *ret_st);

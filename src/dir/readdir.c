@@ -56,8 +56,8 @@ static int fill_entry(struct list *list, const struct dirent64 *entry,
 		};
 		return 0;
 	}
-	ret = inode_lookup(list->op->dir, list->handle->inode, entry->d_name,
-			   &inode, &st);
+	ret = inode_lookup_entry(list->op->dir, list->handle->inode,
+				 entry->d_name, entry->d_ino, &inode, &st);
 	if (ret < 0)
 		return ret;
 	entry_fill(list->op->dir, list->handle->inode, inode, &st, out);

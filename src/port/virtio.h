@@ -96,9 +96,10 @@ struct queue {
 	int wait_fd; /* epoll: the guest's kicks, and WAKE_FD */
 	int wake_fd;
 	bool polled; /* there is no kick descriptor: look from time to time */
-	unsigned int spin_ns;	/* how long to look for more before sleeping */
-	atomic_bool complained; /* about a reply that does not fit */
-	atomic_bool attention;	/* do not spin: something is to be done */
+	unsigned int spin_ns;	 /* how long to look for more before sleeping */
+	uint64_t no_spin_before; /* a time on the monotonic clock */
+	atomic_bool complained;	 /* about a reply that does not fit */
+	atomic_bool attention;	 /* do not spin: something is to be done */
 	/* Odd while the leader has a request; the watchdog looks at it. */
 	atomic_uint sequence;
 	unsigned int watched; /* SEQUENCE when the watchdog last looked */

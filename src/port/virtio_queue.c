@@ -167,6 +167,8 @@ static bool replace(struct queue *queue, bool lock)
 		if (!other)
 			return false;
 	}
+	/* Where requests wait for a disk, looking for more is in vain. */
+	queue->spin_ns = 0;
 	queue->leader = other;
 	if (!other)
 		pthread_cond_broadcast(&queue->idle);

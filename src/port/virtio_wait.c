@@ -17,6 +17,14 @@
 #define SPIN_FIRST_NS 10000U
 #define SPIN_LEAST_NS 2000U
 
+/*
+ * A look that took so much longer than it should says that others want this
+ * core. Whoever looks on then waits for his turn, whereas a sleeper would be
+ * woken at once: no more of it for a while.
+ */
+#define CROWDED_NS 50000U
+#define PAUSE_NS   100000000U
+
 /* Looks between two glances at the clock. */
 #define SPIN_LOOKS 64
 
@@ -39,24 +47,28 @@ static void relax(void)
 #endif
 }
 
-/* Looks at the ring, without the lock. Whether something came in. */
-static bool look_on(struct queue *queue, const struct virtqueue *vq)
+/*
+ * Looks at the ring, without the lock. Whether something came in; *RET_NOW is
+ * the time at the end.
+ */
+static bool look_on(struct queue *queue, const struct virtqueue *vq,
+		    uint64_t until, uint64_t *ret_now)
 {
-	uint64_t until = now_ns() + queue->spin_ns;
+	bool found = false;
 
 	do {
-		for (unsigned int i = 0; i < SPIN_LOOKS; i++) {
-			if (virtqueue_pending(vq))
-				return true;
+		for (unsigned int i = 0; i < SPIN_LOOKS && !found; i++) {
+			found = virtqueue_pending(vq);
 			relax();
 		}
-		if (atomic_load_explicit(&queue->attention,
-					 memory_order_relaxed))
-			return false;
+		*ret_now = now_ns();
+		if (found || atomic_load_explicit(&queue->attention,
+						  memory_order_relaxed))
+			break;
 		/* Whoever sends the next request may need this very core. */
 		sched_yield();
-	} while (now_ns() < until);
-	return false;
+	} while (*ret_now < until);
+	return found;
 }
 
 /* With the lock held, as below. Whether there is something to take. */
@@ -64,17 +76,22 @@ static bool spin(struct queue *queue)
 {
 	struct view *view = queue->view;
 	struct virtqueue vq = queue->vq;
+	uint64_t until, now;
 	bool found;
 
 	if (!queue->spin_ns)
 		return false;
+	until = now_ns() + queue->spin_ns;
 	/* The ring's memory stays while it is being looked at. */
 	view->holders++;
 	pthread_mutex_unlock(&queue->lock);
-	found = look_on(queue, &vq);
+	found = look_on(queue, &vq, until, &now);
 	pthread_mutex_lock(&queue->lock);
 	queue_view_drop(view);
-	if (!found) {
+	if (now > until + CROWDED_NS) {
+		queue->spin_ns = 0;
+		queue->no_spin_before = now + PAUSE_NS;
+	} else if (!found) {
 		queue->spin_ns /= 2;
 		if (queue->spin_ns < SPIN_LEAST_NS)
 			queue->spin_ns = 0;
@@ -85,19 +102,18 @@ static bool spin(struct queue *queue)
 static void sleep_until_kick(struct queue *queue)
 {
 	struct epoll_event event;
-	uint64_t begin, slept;
+	uint64_t begin, end;
 
 	pthread_mutex_unlock(&queue->lock);
 	begin = now_ns();
 	epoll_wait(queue->wait_fd, &event, 1, queue->polled ? 1 : -1);
-	slept = now_ns() - begin;
+	end = now_ns();
 	pthread_mutex_lock(&queue->lock);
-	if (slept >= SPIN_MAX_NS)
+	if (end - begin >= SPIN_MAX_NS || end < queue->no_spin_before)
 		return;
-	if (!queue->spin_ns)
-		queue->spin_ns = SPIN_FIRST_NS;
-	else if (queue->spin_ns < SPIN_MAX_NS)
-		queue->spin_ns *= 2;
+	queue->spin_ns = queue->spin_ns ? 2 * queue->spin_ns : SPIN_FIRST_NS;
+	if (queue->spin_ns > SPIN_MAX_NS)
+		queue->spin_ns = SPIN_MAX_NS;
 }
 
 void queue_wait(struct queue *queue)

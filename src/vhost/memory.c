@@ -272,3 +272,13 @@ void *memory_of_guest(const struct memory *memory, uint64_t guest, size_t *len,
 		*len = (size_t)left;
 	return slot->host + (guest - slot->guest);
 }
+
+struct memory_window memory_window(const struct memory *memory, uint64_t guest,
+				   unsigned int *hint)
+{
+	const struct slot *slot = find(memory, guest, hint);
+
+	if (!slot)
+		return (struct memory_window){ 0 };
+	return (struct memory_window){ slot->guest, slot->size, slot->host };
+}

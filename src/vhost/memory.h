@@ -54,4 +54,15 @@ void *memory_of_user(const struct memory *memory, uint64_t user, size_t len);
 void *memory_of_guest(const struct memory *memory, uint64_t guest, size_t *len,
 		      unsigned int *hint);
 
+/* A region of the guest's memory, for whoever looks up much in it. */
+struct memory_window {
+	uint64_t guest;
+	uint64_t size; /* 0: none */
+	char *host;
+};
+
+/* The region that contains GUEST; one of size 0 if there is none. */
+struct memory_window memory_window(const struct memory *memory, uint64_t guest,
+				   unsigned int *hint);
+
 #endif

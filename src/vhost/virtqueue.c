@@ -194,6 +194,39 @@ static const char *add_desc(struct virtqueue *vq, const struct memory *memory,
 	return NULL;
 }
 
+/*
+ * The same for the plain case, which a transfer of many pages has for each of
+ * them: a piece in WINDOW. False, with nothing done: look closer.
+ */
+static inline bool add_plain(struct chain *chain, const struct vring_desc *desc,
+			     const struct memory_window *window)
+{
+	bool write = desc->flags & VRING_DESC_WRITE;
+	unsigned int *count = write ? &chain->out_count : &chain->in_count;
+	size_t *total = write ? &chain->out_len : &chain->in_len;
+	uint64_t at = desc->addr - window->guest;
+	unsigned int total_count = chain->in_count + chain->out_count;
+	struct iovec *next;
+	char *host;
+
+	if (at >= window->size || desc->len > window->size - at || !desc->len)
+		return false;
+	if ((!write && chain->out_count) || desc->len > UINT32_MAX - *total)
+		return false;
+	if (total_count == chain->space)
+		return false; /* it may have to grow */
+	next = &chain->iov[total_count];
+	host = window->host + at;
+	if (*count && (char *)next[-1].iov_base + next[-1].iov_len == host) {
+		next[-1].iov_len += desc->len;
+	} else {
+		*next = (struct iovec){ host, desc->len };
+		(*count)++;
+	}
+	*total += desc->len;
+	return true;
+}
+
 /* Goes over to the indirect table of DESC. NULL, or what is wrong. */
 static const char *enter_indirect(struct virtqueue *vq,
 				  const struct memory *memory,
@@ -231,6 +264,7 @@ static const char *walk(struct virtqueue *vq, const struct memory *memory,
 	unsigned int max = vq->num < DESCRIPTORS_MIN ? DESCRIPTORS_MIN
 						     : vq->num;
 	unsigned int index = chain->head, seen = 0;
+	struct memory_window window = { 0 };
 	bool indirect = false;
 
 	for (;;) {
@@ -254,9 +288,15 @@ static const char *walk(struct virtqueue *vq, const struct memory *memory,
 			seen = 0;
 			continue;
 		}
-		why = add_desc(vq, memory, &desc, chain, max + PIECES_EXTRA);
-		if (why)
-			return why;
+		if (!add_plain(chain, &desc, &window)) {
+			window = memory_window(memory, desc.addr, &vq->hint);
+			if (!add_plain(chain, &desc, &window)) {
+				why = add_desc(vq, memory, &desc, chain,
+					       max + PIECES_EXTRA);
+				if (why)
+					return why;
+			}
+		}
 		if (!(desc.flags & VRING_DESC_NEXT))
 			return NULL;
 		index = desc.next;

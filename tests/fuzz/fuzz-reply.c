@@ -2,8 +2,8 @@
 /*
  * A reply, or a notification, of any bytes, from a server of any ABI. Byte 0:
  * the server's ABI; 1: the client's; 2: its bits say more; 3: the opcode that
- * is answered, by its place in the table; 4 to 7: a number of its request (an ioctl's, or a size); then
- * the message.
+ * is answered, by its place in the table; 4 to 7: a number of its request (an
+ * ioctl's, or a size); then the message.
  */
 #include "fuzz.h"
 

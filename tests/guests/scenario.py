@@ -54,11 +54,13 @@ class Folder:
             print("kept: %s (console.log, server.log, share; ./again "
                   "does it again)" % self.path)
             return
-        # a server that misunderstood may have left files immutable
-        if shutil.which("chattr"):
+        try:
+            shutil.rmtree(self.path)
+        except OSError:
+            # a run cut short may have left files immutable
             subprocess.run(["chattr", "-R", "-f", "-i", "-a", self.path],
                            stderr=subprocess.DEVNULL, check=False)
-        shutil.rmtree(self.path)
+            shutil.rmtree(self.path)
 
 
 class Parts:

@@ -109,17 +109,18 @@ static int do_remotely(const struct who *who, const struct job *job,
 static void compare(const struct who *who, const struct job *job)
 {
 	struct stat local = { 0 }, remote = { 0 };
-	int dir;
+	int dir, same;
 
 	CHECK_EQ(do_remotely(who, job, nodeid_of(&client, job->dir), "r"), 0);
 	do_locally(who, job, "l");
 	dir = openat(client.root, job->dir, O_RDONLY | O_DIRECTORY);
 	CHECK_EQ(fstatat(dir, "l", &local, AT_SYMLINK_NOFOLLOW), 0);
 	CHECK_EQ(fstatat(dir, "r", &remote, AT_SYMLINK_NOFOLLOW), 0);
-	if (!CHECK_EQ(remote.st_mode, local.st_mode) |
-	    !CHECK_EQ(remote.st_uid, local.st_uid) |
-	    !CHECK_EQ(remote.st_gid, local.st_gid) |
-	    !CHECK_EQ(remote.st_rdev, local.st_rdev))
+	same = CHECK_EQ(remote.st_mode, local.st_mode);
+	same += CHECK_EQ(remote.st_uid, local.st_uid);
+	same += CHECK_EQ(remote.st_gid, local.st_gid);
+	same += CHECK_EQ(remote.st_rdev, local.st_rdev);
+	if (same < 4)
 		fprintf(stderr, "  opcode %u mode %o in %s as %u:%u+%u\n",
 			job->opcode, job->mode, job->dir, who->uid, who->gid,
 			who->group);
