@@ -58,7 +58,7 @@ static int check_entry(struct slot *slot, const struct cf_direntplus *record,
 {
 	struct guest *guest = slot->worker->guest;
 	const struct cf_attr *attr = &record->entry_out.attr;
-	const char *name = record->dirent.name;
+	const char *name = (const char *)(&record->dirent + 1);
 	uint64_t nodeid = guest_u64(guest, record->entry_out.nodeid);
 	int index;
 

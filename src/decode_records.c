@@ -32,7 +32,7 @@ static int next_entry(struct walk *walk, struct entry *ret_entry)
 {
 	const struct decode_message *message = walk->message;
 	size_t left = message->captured - walk->at;
-	size_t head = walk->plus + offsetof(struct cf_dirent, name);
+	size_t head = walk->plus + sizeof(struct cf_dirent);
 	size_t len, size;
 
 	if (!left)

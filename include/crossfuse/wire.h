@@ -672,13 +672,15 @@ struct cf_fallocate_in {
 	uint32_t padding;
 };
 
-/* Records start at multiples of 8 bytes; NAME has no NUL. */
+/*
+ * Records start at multiples of 8 bytes; the name stands behind the struct,
+ * NAMELEN bytes without a NUL.
+ */
 struct cf_dirent {
 	uint64_t ino;
 	uint64_t off;
 	uint32_t namelen;
 	uint32_t type;
-	char name[];
 };
 
 struct cf_direntplus {
@@ -813,7 +815,7 @@ struct cf_supp_groups {
 	uint32_t groups[];
 };
 
-#define CF_NAME_OFFSET		  offsetof(struct cf_dirent, name)
+#define CF_NAME_OFFSET		  sizeof(struct cf_dirent)
 #define CF_NAME_OFFSET_DIRENTPLUS (sizeof(struct cf_entry_out) + CF_NAME_OFFSET)
 
 /* Bytes of a record whose name has this many, padding included. */

@@ -306,7 +306,6 @@ AT(cf_dirent, ino, 0);
 AT(cf_dirent, off, 8);
 AT(cf_dirent, namelen, 16);
 AT(cf_dirent, type, 20);
-AT(cf_dirent, name, 24);
 SIZE(cf_direntplus, 152);
 AT(cf_direntplus, entry_out, 0);
 AT(cf_direntplus, dirent, 128);

@@ -68,7 +68,7 @@ static int fill_entry(struct list *list, const struct dirent64 *entry,
 static void fill_dirent(struct cf_dirent *out, const struct dirent64 *entry,
 			uint64_t ino, uint64_t position, size_t name_len)
 {
-	char *name = (char *)out + offsetof(struct cf_dirent, name);
+	char *name = (char *)out + sizeof(struct cf_dirent);
 
 	out->ino = ino;
 	out->off = position;

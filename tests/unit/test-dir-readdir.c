@@ -39,7 +39,7 @@ static void note(struct seen *seen, const struct cf_dirent *entry)
 	struct stat st;
 	int number;
 
-	memcpy(name, (const char *)entry + offsetof(struct cf_dirent, name),
+	memcpy(name, (const char *)entry + sizeof(struct cf_dirent),
 	       entry->namelen);
 	CHECK_EQ(fstatat(client.root, name, &st, AT_SYMLINK_NOFOLLOW), 0);
 	if (strcmp(name, ".."))

@@ -286,7 +286,6 @@ static void test_structs_special(void)
 	FIELD(dirent, fuse_dirent, off);
 	FIELD(dirent, fuse_dirent, namelen);
 	FIELD(dirent, fuse_dirent, type);
-	OFFSET(dirent, fuse_dirent, name);
 	SIZE(direntplus, fuse_direntplus);
 	FIELD(direntplus, fuse_direntplus, entry_out);
 	FIELD(direntplus, fuse_direntplus, dirent);
