@@ -47,7 +47,11 @@ class Guest:
         cmd = [self.qemu, "-M", self.machine + ",memory-backend=m"]
         if self.cpu:
             cmd += ["-cpu", self.cpu]
-        cmd += ["-accel", "tcg", "-smp", str(self.cpus),
+        # QEMU before 8.1 leaves out the guest's memory barriers when there
+        # can be only one processor, and then a notification is lost at
+        # times: the rings are shared with another process.
+        smp = "%d,maxcpus=2" % self.cpus
+        cmd += ["-accel", "tcg,thread=multi", "-smp", smp,
                 "-m", "%dM" % memory_mib, "-object",
                 "memory-backend-memfd,id=m,size=%dM,share=on" % memory_mib,
                 "-nic", "none", "-display", "none", "-no-user-config"]

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -52,7 +53,7 @@ class Folder:
     def __exit__(self, kind, *_):
         if kind or self.keep:
             print("kept: %s (console.log, server.log, share; ./again "
-                  "does it again)" % self.path)
+                  "does it again)" % self.path, file=sys.stderr)
             return
         try:
             shutil.rmtree(self.path)
