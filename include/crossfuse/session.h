@@ -20,10 +20,27 @@
 
 #include <crossfuse/abi.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Which side of a connection a session translates for. */
+enum crossfuse_role {
+	/*
+	 * A server, or whatever stands in front of one: answers a client's
+	 * offer, and translates between the client's form, or the canonical
+	 * one, and the server's.
+	 */
+	CROSSFUSE_ROLE_SERVER,
+	/*
+	 * A client: adds arch_id and the offer to its FUSE_INIT. If the server
+	 * answers, requests become canonical and replies native; otherwise all
+	 * passes as it is. Byte order is the client's own, on both sides.
+	 */
+	CROSSFUSE_ROLE_CLIENT,
+};
 
 /* What to do about a client that cannot speak canonical constants. */
 enum crossfuse_policy {
@@ -73,20 +90,46 @@ struct crossfuse_event {
 
 /* Zero-initialised, this is a useful configuration. */
 struct crossfuse_config {
-	/* ABI of the server; NULL: the ABI of this machine. */
-	const struct crossfuse_abi *server;
-	/* ABI of the client by the administrator's word; NULL: not said. */
-	const struct crossfuse_abi *client;
-	/* ABI of the client by the monitor's program; NULL: not known. */
-	const struct crossfuse_abi *monitor;
+	enum crossfuse_role role;
+	/*
+	 * What to do about a legacy client. A session with the client's role
+	 * makes no offer if it is CROSSFUSE_IGNORE, and cannot have
+	 * CROSSFUSE_REFUSE.
+	 */
 	enum crossfuse_policy policy;
+	/*
+	 * ABI of the server; NULL: the ABI of this machine. NULL with the
+	 * client's role, which learns no more than whether it is canonical.
+	 */
+	const struct crossfuse_abi *server;
+	/*
+	 * ABI of the client: by the administrator's word, NULL: not said; with
+	 * the client's role, its own, NULL: the ABI of this machine.
+	 */
+	const struct crossfuse_abi *client;
+	/*
+	 * ABI of the client by the monitor's program; NULL: not known. NULL
+	 * with the client's role.
+	 */
+	const struct crossfuse_abi *monitor;
 	/* Do not infer the ABI of a legacy client from its traffic. */
 	bool no_detect;
-	/* Bytes per page of the server's max_pages; 0: 4096. */
+	/*
+	 * Bytes per page of max_pages: of the server's, 0: 4096; and of the
+	 * client's, 0: what its ABI says, if that has one page size only.
+	 * Powers of two from 512.
+	 */
 	uint32_t server_page_size;
+	uint32_t client_page_size;
+	/*
+	 * With the client's role, the arch_id to send; 0: that of the client's
+	 * ABI. crossfuse_arch_id() has it for any other name.
+	 */
+	uint32_t arch_id;
 	/* Told of decisions and surprises; may be NULL. Must not call back. */
 	void (*event)(void *opaque, const struct crossfuse_event *event);
 	void *opaque;
+	uint64_t reserved[4]; /* 0 */
 };
 
 /* One connection. The caller owns the memory; the contents are private. */
@@ -114,6 +157,20 @@ struct crossfuse_call {
  */
 int crossfuse_session_init(struct crossfuse_session *session,
 			   const struct crossfuse_config *config);
+
+/*
+ * For a transport that keeps no message boundaries: how long the request, or
+ * the reply or notification, is that begins at START, of which LEN bytes have
+ * arrived. 0 if more of it must arrive to tell. -EBADMSG if it would be shorter
+ * than a header or longer than MAX_LEN: where the next message begins is then
+ * not known either, and the connection is to be ended.
+ */
+ssize_t crossfuse_stream_request_len(const struct crossfuse_session *session,
+				     const void *start, size_t len,
+				     size_t max_len);
+ssize_t crossfuse_stream_reply_len(const struct crossfuse_session *session,
+				   const void *start, size_t len,
+				   size_t max_len);
 
 /*
  * How many bytes of a request, whose length by its transport is TOTAL_LEN,
@@ -149,7 +206,8 @@ size_t crossfuse_reply_head_len(const struct crossfuse_call *call,
 /*
  * Translates a reply from the server's form to the client's, as above.
  * -EBADMSG if the server's reply is malformed, HEAD then being untouched; the
- * caller answers the client with -EIO.
+ * caller answers the client with -EIO. -EPROTO, with the client's role, if the
+ * server answers an offer that was not made: the connection is to be ended.
  */
 int crossfuse_session_reply(struct crossfuse_session *session,
 			    const struct crossfuse_call *call, void *head,
@@ -164,11 +222,46 @@ void crossfuse_session_error(const struct crossfuse_session *session,
 			     void *buf);
 
 /*
+ * How many bytes of a notification must be in the head, if it is TOTAL_LEN
+ * bytes long. HEADER is its first 16 bytes, not yet translated. -EBADMSG if
+ * TOTAL_LEN is less than that.
+ */
+ssize_t crossfuse_notify_head_len(const struct crossfuse_session *session,
+				  const void *header, size_t total_len);
+
+/*
  * Translates a notification (a server's message with unique 0) to the
  * client's form. -EBADMSG, -ENOSYS as for a request.
  */
 int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 			     size_t head_len, size_t total_len);
+
+/*
+ * The same three for a message that lies in pieces, and for memory that must
+ * not be written to. IOV, IOV_COUNT pieces, is only read. The head is copied to
+ * HEAD, of HEAD_SIZE bytes, and translated there. RET_IOV, with room for
+ * IOV_COUNT + 1 pieces, describes the translated message: HEAD, then what of
+ * IOV is not in the head, where it lies.
+ *
+ * The number of pieces in RET_IOV. Negative: what the other three return;
+ * -ENOBUFS if the head is longer than HEAD_SIZE (a message's whole length is
+ * always enough); -EINVAL for an IOV_COUNT that is not positive, or lengths
+ * that do not add up. HEAD may be written to even so, RET_IOV is not.
+ */
+int crossfuse_session_request_iov(struct crossfuse_session *session,
+				  struct crossfuse_call *call,
+				  const struct iovec *iov, int iov_count,
+				  void *head, size_t head_size,
+				  struct iovec *ret_iov);
+int crossfuse_session_reply_iov(struct crossfuse_session *session,
+				const struct crossfuse_call *call,
+				const struct iovec *iov, int iov_count,
+				void *head, size_t head_size,
+				struct iovec *ret_iov);
+int crossfuse_session_notify_iov(struct crossfuse_session *session,
+				 const struct iovec *iov, int iov_count,
+				 void *head, size_t head_size,
+				 struct iovec *ret_iov);
 
 /* What is known of the client now; *RET_SOURCE may be NULL. */
 const struct crossfuse_abi *

@@ -24,6 +24,11 @@ static int translate_cmd(const struct session *s, uint32_t old,
 	const struct cf_payload *payload;
 	uint32_t cmd, sized;
 
+	/* A client's own size stays: what it carries is not looked at. */
+	if (s->config.role == CROSSFUSE_ROLE_CLIENT) {
+		*ret_payload = NULL;
+		return crossfuse_ioctl_cmd(client, server, old, ret_cmd);
+	}
 	/* What has no canonical number may still be known to both sides. */
 	if (crossfuse_ioctl_cmd(client, canonical, old, &cmd)) {
 		*ret_payload = NULL;
@@ -64,9 +69,10 @@ int ioctl_request(struct session *s, struct crossfuse_call *call,
 	if (translate_cmd(s, old, &cmd, &payload))
 		goto cannot;
 	call->private_data[CALL_PAYLOAD] = (uintptr_t)payload;
-	if (!mode_swaps(call->private_word) &&
-	    sender_long_bits(s, flags) ==
-		    crossfuse_abi_long_bits(s->config.server))
+	if (s->config.role == CROSSFUSE_ROLE_CLIENT ||
+	    (!mode_swaps(call->private_word) &&
+	     sender_long_bits(s, flags) ==
+		     crossfuse_abi_long_bits(s->config.server)))
 		call->private_data[CALL_FLAGS] |= CALL_ANY_PAYLOAD;
 	else if (payload ? !cf_payload_fits(payload, in_size) ||
 				   !cf_payload_fits(payload, out_size)

@@ -5,53 +5,9 @@
  */
 #include "../message/bytes.h"
 #include "../message/parts.h"
+#include "offer.h"
 #include "private.h"
 #include <errno.h>
-
-#define IN_AT(field)	 offsetof(struct cf_in_header, field)
-#define INIT_AT(field)	 offsetof(struct cf_init_in, field)
-#define ANSWER_AT(field) offsetof(struct cf_init_out, field)
-
-/* Bytes up to and including a field. */
-#define END_OF(type, field)                  \
-	(offsetof(struct cf_##type, field) + \
-	 sizeof(((struct cf_##type *)0)->field))
-
-/* What INIT says, in this machine's byte order. */
-struct offer {
-	uint32_t major;
-	uint32_t minor;
-	uint32_t arch_id;
-	uint64_t flags;
-	bool canon; /* it offers canonical constants */
-};
-
-/* The bit that stands for the offer between a client of this minor and us. */
-static uint64_t canon_bit(uint32_t minor)
-{
-	return minor <= CF_CANON_ARCH_OLD_MINOR ? CF_INIT_CANON_ARCH_OLD
-						: CF_INIT_CANON_ARCH;
-}
-
-static void read_offer(const uint8_t *body, size_t len, bool swapped,
-		       struct offer *ret)
-{
-	struct offer offer = {
-		.major = cf_get32(body + INIT_AT(major), swapped),
-		.minor = cf_get32(body + INIT_AT(minor), swapped),
-		.flags = cf_get32(body + INIT_AT(flags), swapped),
-	};
-	uint64_t upper;
-
-	if (offer.flags & CF_INIT_EXT && len >= END_OF(init_in, flags2)) {
-		upper = cf_get32(body + INIT_AT(flags2), swapped);
-		offer.flags |= upper << 32;
-	}
-	if (len >= END_OF(init_in, arch_id))
-		offer.arch_id = cf_get32(body + INIT_AT(arch_id), swapped);
-	offer.canon = offer.arch_id && offer.flags & canon_bit(offer.minor);
-	*ret = offer;
-}
 
 /* The server behind sees a plain INIT. */
 static void hide_offer(uint8_t *body, size_t len, uint32_t minor, bool swapped)
@@ -235,6 +191,10 @@ int handshake_request(struct session *s, struct crossfuse_call *call,
 	}
 
 	start_over(s, &offer, swapped);
+	if (s->config.role == CROSSFUSE_ROLE_CLIENT) {
+		client_offer(s, call, body, len, &offer);
+		return 0;
+	}
 	out = session_server_swap(s);
 	/* Another major number: the server says its own, and INIT comes again. */
 	if (offer.major == CF_KERNEL_VERSION &&
@@ -262,12 +222,12 @@ static uint16_t client_pages(const struct session *s, uint16_t pages)
 {
 	const struct crossfuse_abi *client = atomic_load(&s->client);
 	uint64_t bytes = (uint64_t)pages * s->config.server_page_size;
-	uint64_t size = 0;
+	uint64_t size = s->config.client_page_size;
 	uint64_t count;
 
 	if (s->answered)
 		size = CF_CANON_PAGE_SIZE;
-	else if (client)
+	else if (!size && client)
 		size = crossfuse_abi_page_size(client);
 	if (!size || !pages)
 		return pages;
@@ -307,29 +267,32 @@ static void put_flags(const struct session *s, uint8_t *body, size_t len,
 /* BODY is in this machine's byte order for as long as this takes. */
 static int answer(struct session *s, uint8_t *body, size_t len)
 {
-	uint64_t flags = cf_get32(body + ANSWER_AT(flags), false);
-	uint32_t minor = cf_get32(body + ANSWER_AT(minor), false);
-	uint64_t upper;
+	uint64_t flags = read_answer(body, len);
 
 	if (s->answered && len < END_OF(init_out, flags2) && fall_back(s))
 		return -EBADMSG;
-	if (flags & CF_INIT_EXT && len >= END_OF(init_out, flags2)) {
-		upper = cf_get32(body + ANSWER_AT(flags2), false);
-		flags |= upper << 32;
-	}
 	s->setxattr_ext = flags & s->init_flags & CF_INIT_SETXATTR_EXT;
 	if (flags & CF_INIT_MAX_PAGES && len >= END_OF(init_out, max_pages))
 		cf_put16(body + ANSWER_AT(max_pages),
 			 client_pages(s, cf_get16(body + ANSWER_AT(max_pages),
 						  false)),
 			 false);
-	/* Nothing newer than what is known here can be translated. */
-	if (mode_translates(atomic_load(&s->mode)) &&
-	    minor > CF_KERNEL_MINOR_VERSION)
-		cf_put32(body + ANSWER_AT(minor), CF_KERNEL_MINOR_VERSION,
-			 false);
+	if (mode_translates(atomic_load(&s->mode)))
+		lower_minor(body);
 	put_flags(s, body, len, flags);
 	return 0;
+}
+
+/* What a reply of this major version says; on a copy of it. */
+static int take_answer(struct session *s, uint8_t *body, size_t len)
+{
+	int err = s->config.role == CROSSFUSE_ROLE_CLIENT
+			  ? client_answer(s, body, len)
+			  : answer(s, body, len);
+
+	if (!err)
+		session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
+	return err;
 }
 
 int handshake_reply(struct session *s, const struct crossfuse_call *call,
@@ -341,6 +304,7 @@ int handshake_reply(struct session *s, const struct crossfuse_call *call,
 	size_t len = head_len - sizeof(struct cf_out_header);
 	bool out = call->private_word & MODE_OUT_SWAP;
 	bool in = call->private_word & MODE_IN_SWAP;
+	int err;
 
 	if (head_len != total_len || len < plan->min_size)
 		return -EBADMSG;
@@ -353,9 +317,9 @@ int handshake_reply(struct session *s, const struct crossfuse_call *call,
 	if (s->major == CF_KERNEL_VERSION &&
 	    cf_get32(copy + ANSWER_AT(major), false) == CF_KERNEL_VERSION &&
 	    len >= CF_COMPAT_22_INIT_OUT_SIZE) {
-		if (answer(s, copy, len))
-			return -EBADMSG;
-		session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
+		err = take_answer(s, copy, len);
+		if (err)
+			return err;
 	}
 	if (in)
 		cf_swap_fixed(plan, copy, len);

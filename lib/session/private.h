@@ -56,6 +56,7 @@ struct session {
 	uint32_t minor;
 	uint32_t major;
 	bool offered;
+	bool own_offer; /* client's role: it is not ours to translate */
 	bool answered;
 	bool setxattr_ext;
 	bool swapped;
@@ -124,6 +125,21 @@ uint32_t session_server_swap(const struct session *s);
 
 /* Refuses a request; an event tells of it. Always -EBADMSG. */
 int session_malformed(struct session *s, uint32_t opcode);
+
+/* INIT says in what byte order it is: 1 swapped, 0 not, -1 no INIT. */
+static inline int init_swapped(uint32_t raw_opcode)
+{
+	switch (raw_opcode) {
+	case CF_INIT:
+	case CF_CUSE_INIT:
+		return 0;
+	case CF_INIT_BSWAP_RESERVED:
+	case CF_CUSE_INIT_BSWAP_RESERVED:
+		return 1;
+	default:
+		return -1;
+	}
+}
 
 /* Headers, all of their integers. */
 void session_swap_in_header(uint8_t *head);

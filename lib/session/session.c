@@ -27,6 +27,9 @@ uint32_t session_server_swap(const struct session *s)
 {
 	const struct crossfuse_abi *server = s->config.server;
 
+	/* All is in the client's byte order, canonical or not. */
+	if (s->config.role == CROSSFUSE_ROLE_CLIENT)
+		return s->swapped ? MODE_OUT_SWAP : 0;
 	return server != crossfuse_abi_canonical() &&
 			       crossfuse_abi_big_endian(server) !=
 				       machine_big_endian()
@@ -34,23 +37,57 @@ uint32_t session_server_swap(const struct session *s)
 		       : 0;
 }
 
+static bool page_size_fits(uint32_t size)
+{
+	return !(size & (size - 1)) && (!size || size >= 512);
+}
+
+static bool config_fits(const struct crossfuse_config *config)
+{
+	for (size_t i = 0; i < 4; i++)
+		if (config->reserved[i])
+			return false;
+	if (config->role > CROSSFUSE_ROLE_CLIENT ||
+	    config->policy > CROSSFUSE_IGNORE ||
+	    !page_size_fits(config->server_page_size) ||
+	    !page_size_fits(config->client_page_size))
+		return false;
+	if (config->role == CROSSFUSE_ROLE_SERVER)
+		return !config->arch_id;
+	return config->policy != CROSSFUSE_REFUSE && !config->server &&
+	       !config->monitor && !config->server_page_size &&
+	       config->client != crossfuse_abi_canonical();
+}
+
+/* What was left out of the configuration of a client. */
+static void complete_client(struct session *s)
+{
+	struct crossfuse_config *config = &s->config;
+
+	if (!config->client)
+		config->client = crossfuse_abi_native();
+	if (!config->arch_id)
+		config->arch_id = crossfuse_abi_arch_id(config->client);
+	config->server = config->client;
+	s->swapped = crossfuse_abi_big_endian(config->client) !=
+		     machine_big_endian();
+}
+
 int crossfuse_session_init(struct crossfuse_session *session,
 			   const struct crossfuse_config *config)
 {
 	struct session *s = session_of(session);
-	uint32_t page;
 
-	if (!session || !config || config->policy > CROSSFUSE_IGNORE)
-		return -EINVAL;
-	page = config->server_page_size;
-	if (page & (page - 1) || (page && page < 512))
+	if (!session || !config || !config_fits(config))
 		return -EINVAL;
 	memset(session, 0, sizeof(*session));
 	s->config = *config;
 	if (!s->config.server)
 		s->config.server = crossfuse_abi_native();
-	if (!page)
+	if (!s->config.server_page_size)
 		s->config.server_page_size = CF_CANON_PAGE_SIZE;
+	if (s->config.role == CROSSFUSE_ROLE_CLIENT)
+		complete_client(s);
 	atomic_flag_clear(&s->detecting);
 	/* Until FUSE_INIT tells otherwise the client is like the server. */
 	atomic_store(&s->mode,
@@ -84,21 +121,6 @@ void session_set_client(struct session *s, const struct crossfuse_abi *client,
 	atomic_store(&s->source, source);
 	contradiction_prepare(s);
 	atomic_store_explicit(&s->mode, mode, memory_order_release);
-}
-
-/* INIT says in what byte order it is: 1 swapped, 0 not, -1 no INIT. */
-static int init_swapped(uint32_t raw_opcode)
-{
-	switch (raw_opcode) {
-	case CF_INIT:
-	case CF_CUSE_INIT:
-		return 0;
-	case CF_INIT_BSWAP_RESERVED:
-	case CF_CUSE_INIT_BSWAP_RESERVED:
-		return 1;
-	default:
-		return -1;
-	}
 }
 
 ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
@@ -416,6 +438,24 @@ void crossfuse_session_error(const struct crossfuse_session *session,
 	cf_put32(at + OUT_AT(len), OUT_HEAD, swap);
 	cf_put32(at + OUT_AT(error), (uint32_t)now, swap);
 	cf_put64(at + OUT_AT(unique), call->unique, swap);
+}
+
+ssize_t crossfuse_notify_head_len(const struct crossfuse_session *session,
+				  const void *header, size_t total_len)
+{
+	const struct session *s = session_of_const(session);
+	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	const uint8_t *at = header;
+	const struct cf_plan *plan;
+
+	if (total_len < OUT_HEAD || total_len > UINT32_MAX)
+		return -EBADMSG;
+	plan = cf_notify_plan(
+		cf_get32(at + OUT_AT(error), mode & MODE_OUT_SWAP));
+	if (plan && plan->tail == CROSSFUSE_TAIL_DATA &&
+	    total_len > (size_t)OUT_HEAD + plan->size)
+		return (ssize_t)OUT_HEAD + plan->size;
+	return (ssize_t)total_len;
 }
 
 int crossfuse_session_notify(struct crossfuse_session *session, void *head,

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's side of the handshake: the offer, and what becomes of it. */
+#include "offer.h"
+#include "private.h"
+#include <errno.h>
+
+/* Adds to INIT what is needed for an offer; true if there is room for it. */
+static bool put_offer(const struct session *s, uint8_t *body, size_t len,
+		      const struct offer *offer)
+{
+	uint64_t flags = offer->flags | canon_bit(offer->minor) | CF_INIT_EXT;
+	bool swapped = s->swapped;
+
+	if (len < END_OF(init_in, arch_id))
+		return false;
+	cf_put32(body + INIT_AT(flags), (uint32_t)flags, swapped);
+	cf_put32(body + INIT_AT(flags2), (uint32_t)(flags >> 32), swapped);
+	cf_put32(body + INIT_AT(arch_id), s->config.arch_id, swapped);
+	return true;
+}
+
+void client_offer(struct session *s, struct crossfuse_call *call, uint8_t *body,
+		  size_t len, const struct offer *offer)
+{
+	/* Until it is answered, the server is taken to be of our kind. */
+	s->config.server = s->config.client;
+	s->arch_id = offer->arch_id;
+	s->offered = false;
+	if (call->opcode == CF_INIT && offer->major == CF_KERNEL_VERSION &&
+	    s->config.policy != CROSSFUSE_IGNORE &&
+	    put_offer(s, body, len, offer)) {
+		s->arch_id = s->config.arch_id;
+		s->offered = true;
+	}
+	/* An offer that the client makes without us is its own affair. */
+	s->own_offer = offer->canon && !s->offered;
+	session_set_client(s, s->config.client, CROSSFUSE_SOURCE_ADMIN, 0);
+	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
+}
+
+/* Every bit that would be an answer to a client of this minor. */
+static uint64_t answer_bits(uint32_t minor)
+{
+	uint64_t bits = CF_INIT_CANON_ARCH;
+
+	if (minor <= CF_CANON_ARCH_OLD_MINOR)
+		bits |= CF_INIT_CANON_ARCH_OLD;
+	return bits;
+}
+
+/* Canonical max_pages in pages of the client. */
+static void put_pages(const struct session *s, uint8_t *body, size_t len,
+		      uint64_t flags)
+{
+	uint32_t size = s->config.client_page_size;
+	uint64_t bytes;
+	uint16_t pages;
+
+	if (!size)
+		size = crossfuse_abi_page_size(s->config.client);
+	if (!size || !(flags & CF_INIT_MAX_PAGES) ||
+	    len < END_OF(init_out, max_pages))
+		return;
+	bytes = (uint64_t)CF_CANON_PAGE_SIZE *
+		cf_get16(body + ANSWER_AT(max_pages), false);
+	if (!bytes)
+		return;
+	pages = bytes / size < UINT16_MAX ? (uint16_t)(bytes / size)
+					  : UINT16_MAX;
+	cf_put16(body + ANSWER_AT(max_pages), pages ? pages : 1, false);
+}
+
+/* The client sees an answer to the INIT that it sent, without the offer. */
+static void hide_answer(const struct session *s, uint8_t *body, size_t len,
+			uint64_t flags)
+{
+	if (len < END_OF(init_out, flags2))
+		return;
+	flags &= ~canon_bit(s->minor);
+	if (!(s->init_flags & CF_INIT_EXT))
+		flags &= UINT32_MAX & ~CF_INIT_EXT;
+	cf_put32(body + ANSWER_AT(flags), (uint32_t)flags, false);
+	cf_put32(body + ANSWER_AT(flags2), (uint32_t)(flags >> 32), false);
+}
+
+int client_answer(struct session *s, uint8_t *body, size_t len)
+{
+	uint64_t flags = read_answer(body, len);
+	uint64_t offered = 0;
+
+	if (s->offered || s->own_offer)
+		offered = canon_bit(s->minor);
+	if (flags & answer_bits(s->minor) & ~offered)
+		return -EPROTO;
+	s->setxattr_ext = flags & s->init_flags & CF_INIT_SETXATTR_EXT;
+	if (!s->offered)
+		return 0;
+	if (flags & offered) {
+		s->answered = true;
+		s->config.server = crossfuse_abi_canonical();
+		session_set_client(s, s->config.client, CROSSFUSE_SOURCE_CANON,
+				   0);
+		put_pages(s, body, len, flags);
+		if (mode_translates(atomic_load(&s->mode)))
+			lower_minor(body);
+	}
+	hide_answer(s, body, len, flags);
+	return 0;
+}
