@@ -91,6 +91,16 @@ static const char *argument_of(const char *spec, size_t *ret_scheme_len)
 	return colon[1] ? colon + 1 : NULL;
 }
 
+static int serve_and_close(struct client_port *client,
+			   struct server_port *server,
+			   const struct options *options, struct trace *trace)
+{
+	int ret = serve(client, server, options, trace);
+
+	client->ops->close(client);
+	return ret;
+}
+
 static int run(const struct options *options)
 {
 	const struct server_port_ops *server_ops;
@@ -115,11 +125,10 @@ static int run(const struct options *options)
 	argument = argument_of(options->client, &length);
 	client_ops = client_port_find(options->client, length);
 	ret = client_ops->open(argument, options, &client);
-	if (ret < 0)
-		goto close_trace;
-	ret = serve(client, server, options, trace);
-	client->ops->close(client);
-close_trace:
+	if (ret == -ECANCELED) /* by a signal, before anybody connected */
+		ret = 0;
+	else if (ret == 0)
+		ret = serve_and_close(client, server, options, trace);
 	trace_close(trace);
 close_server:
 	server->ops->close(server);

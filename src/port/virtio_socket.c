@@ -9,10 +9,12 @@
 #include <libgen.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -253,35 +255,77 @@ static int check_inherited(int fd, bool *ret_listens)
 	return 0;
 }
 
+/* Waits until FD can be read: 0, or -ECANCELED for a signal of SIGNALS. */
+static int wait_readable(int fd, int signals)
+{
+	struct pollfd ready[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+	};
+
+	while (poll(ready, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return ready[1].revents ? -ECANCELED : 0;
+}
+
 /*
  * Waits for a front end that says something: a connection that is closed
  * without a word was only somebody who asks whether the socket is taken.
  */
-static int accept_front_end(int listener)
+static int accept_talker(int listener, int signals)
 {
 	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		int r = wait_readable(listener, signals);
 		char byte;
+		int fd;
 
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+		if (r < 0)
+			return r;
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED ||
+			       errno == EAGAIN))
 			continue;
-		if (fd < 0 && errno == EAGAIN) {
-			struct pollfd ready = { .fd = listener,
-						.events = POLLIN };
-
-			poll(&ready, 1, -1);
-			continue;
-		}
 		if (fd < 0) {
-			int error = -errno;
-
+			r = -errno;
 			log_error("cannot accept a connection: %m");
-			return error;
+			return r;
 		}
-		if (recv(fd, &byte, 1, MSG_PEEK) == 1)
+		r = wait_readable(fd, signals);
+		if (r == 0 && recv(fd, &byte, 1, MSG_PEEK) == 1)
 			return fd;
 		close(fd);
+		if (r < 0)
+			return r;
 	}
+}
+
+/* The same; SIGTERM and SIGINT end it with -ECANCELED. */
+static int accept_front_end(int listener)
+{
+	sigset_t ending, old;
+	int signals, fd;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGINT);
+	sigprocmask(SIG_BLOCK, &ending, &old);
+	signals = signalfd(-1, &ending, SFD_CLOEXEC);
+	if (signals < 0) {
+		fd = -errno;
+		log_error("cannot wait for signals: %m");
+	} else {
+		fd = accept_talker(listener, signals);
+		/* One that came is done with; it must not come again. */
+		if (fd == -ECANCELED) {
+			struct signalfd_siginfo info;
+
+			(void)!read(signals, &info, sizeof(info));
+		}
+		close(signals);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return fd;
 }
 
 /* What the program of process PID emulates; NULL if that is not known. */
