@@ -124,6 +124,7 @@ static void start_over(struct session *s, const struct offer *offer,
 	s->offered = offer->canon;
 	s->answered = false;
 	s->setxattr_ext = false;
+	s->refused = NULL;
 	s->swapped = swapped;
 	forget_open_flags(s);
 	atomic_store(&s->contradicted, false);
@@ -200,6 +201,9 @@ int handshake_request(struct session *s, struct crossfuse_call *call,
 	if (offer.major == CF_KERNEL_VERSION &&
 	    decide(s, &offer, !swapped != !out, &decision)) {
 		session_set_client(s, NULL, CROSSFUSE_SOURCE_NONE, 0);
+		decide_known(s, &offer, &decision);
+		s->refused = decision.client ? decision.client
+					     : crossfuse_abi_canonical();
 		session_event(s, CROSSFUSE_EVENT_REFUSED, call->opcode, 0);
 		return -EPROTO;
 	}

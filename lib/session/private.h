@@ -61,6 +61,9 @@ struct session {
 	bool setxattr_ext;
 	bool swapped;
 
+	/* Whose error numbers a refused client gets; NULL: it was not. */
+	const struct crossfuse_abi *refused;
+
 	/* Open flags: the client's, the server's; see value.c. */
 	last_flags_t last_flags;
 

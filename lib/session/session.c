@@ -433,7 +433,8 @@ void crossfuse_session_error(const struct crossfuse_session *session,
 	int32_t now = 0;
 
 	if (error < 0)
-		now = -crossfuse_errno(crossfuse_abi_native(), client_abi(s),
+		now = -crossfuse_errno(crossfuse_abi_native(),
+				       s->refused ? s->refused : client_abi(s),
 				       -error, NULL);
 	cf_put32(at + OUT_AT(len), OUT_HEAD, swap);
 	cf_put32(at + OUT_AT(error), (uint32_t)now, swap);

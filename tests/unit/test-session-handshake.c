@@ -41,6 +41,7 @@ struct handshake {
 	const char *admin;
 	const char *monitor;
 	int error;	    /* what becomes of the request */
+	int32_t number;	    /* of that error as the client has it; 0: 71 */
 	uint64_t forwarded; /* flags that the server gets to see */
 	uint64_t answered;  /* flags that the client gets to see */
 	enum crossfuse_source source;
@@ -270,6 +271,31 @@ static const struct handshake handshakes[] = {
 	  .policy = CROSSFUSE_REFUSE,
 	  .monitor = "microblaze",
 	  .error = -EPROTO },
+	{ .what = "known, other, refused: EPROTO has many numbers",
+	  .client = "sparc64",
+	  .server = "parisc",
+	  .machine = "sparc64",
+	  .minor = 38,
+	  .flags = EXT,
+	  .policy = CROSSFUSE_REFUSE,
+	  .error = -EPROTO,
+	  .number = 86 },
+	{ .what = "legacy, named by the administrator, refused",
+	  .client = "alpha",
+	  .server = "x86_64",
+	  .minor = 38,
+	  .flags = EXT,
+	  .policy = CROSSFUSE_REFUSE,
+	  .admin = "alpha",
+	  .error = -EPROTO,
+	  .number = 85 },
+	{ .what = "legacy, unknown, refused in front of a server of its own",
+	  .client = "x86_64",
+	  .server = "parisc",
+	  .minor = 38,
+	  .flags = EXT,
+	  .policy = CROSSFUSE_REFUSE,
+	  .error = -EPROTO },
 	{ .what = "legacy, known to be the same, refusing",
 	  .client = "aarch64",
 	  .server = "aarch64",
@@ -493,8 +519,15 @@ static void test_handshake(struct crossfuse_session *session,
 	memset(told, 0, sizeof(*told));
 	test_request(session, &call, h, &init, big);
 	CHECK_EQ(told->count[CROSSFUSE_EVENT_REFUSED], !!h->error);
-	if (h->error)
+	if (h->error) {
+		crossfuse_session_error(session, &call, h->error, b.at);
+		memset(&want, 0, sizeof(want));
+		wire_put(&want, 16, 4, big);
+		wire_put(&want, (uint64_t) - (h->number ? h->number : 71), 4,
+			 big);
+		CHECK(!memcmp(b.at, want.at, 8));
 		goto out;
+	}
 	init_reply(&b, reply, server_big);
 	reply.flags = h->answered;
 	init_reply(&want, reply, big);
