@@ -90,13 +90,6 @@ struct crossfuse_event {
 
 /* Zero-initialised, this is a useful configuration. */
 struct crossfuse_config {
-	enum crossfuse_role role;
-	/*
-	 * What to do about a legacy client. A session with the client's role
-	 * makes no offer if it is CROSSFUSE_IGNORE, and cannot have
-	 * CROSSFUSE_REFUSE.
-	 */
-	enum crossfuse_policy policy;
 	/*
 	 * ABI of the server; NULL: the ABI of this machine. NULL with the
 	 * client's role, which learns no more than whether it is canonical.
@@ -112,6 +105,13 @@ struct crossfuse_config {
 	 * with the client's role.
 	 */
 	const struct crossfuse_abi *monitor;
+	enum crossfuse_role role;
+	/*
+	 * What to do about a legacy client. A session with the client's role
+	 * makes no offer if it is CROSSFUSE_IGNORE, and cannot have
+	 * CROSSFUSE_REFUSE.
+	 */
+	enum crossfuse_policy policy;
 	/* Do not infer the ABI of a legacy client from its traffic. */
 	bool no_detect;
 	/*

@@ -809,10 +809,12 @@ struct cf_ext_header {
 	uint32_t type;
 };
 
-/* Behind a cf_ext_header of type CF_EXT_GROUPS. */
+/*
+ * Behind a cf_ext_header of type CF_EXT_GROUPS; then as many group ids of 32
+ * bits as it says.
+ */
 struct cf_supp_groups {
 	uint32_t nr_groups;
-	uint32_t groups[];
 };
 
 #define CF_NAME_OFFSET		  sizeof(struct cf_dirent)

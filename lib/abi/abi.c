@@ -12,7 +12,7 @@ static const struct crossfuse_abi canonical = {
 
 const struct crossfuse_abi *crossfuse_abi_at(size_t index)
 {
-	return index < abi_count ? &abi_table[index] : NULL;
+	return index < cf_abi_count ? &cf_abi_table[index] : NULL;
 }
 
 const struct crossfuse_abi *crossfuse_abi_canonical(void)
@@ -37,12 +37,12 @@ static bool same_name(const char *name, const char *word, size_t len)
 
 static const struct crossfuse_abi *find(const char *word, size_t len)
 {
-	for (size_t i = 0; i < abi_count; i++) {
-		const char *const *names = abi_table[i].names;
+	for (size_t i = 0; i < cf_abi_count; i++) {
+		const char *const *names = cf_abi_table[i].names;
 
 		for (; *names; names++)
 			if (same_name(*names, word, len))
-				return &abi_table[i];
+				return &cf_abi_table[i];
 	}
 	return same_name(canonical_names[0], word, len) ? &canonical : NULL;
 }
@@ -66,9 +66,9 @@ const struct crossfuse_abi *crossfuse_abi_by_name(const char *name)
 
 const struct crossfuse_abi *crossfuse_abi_by_arch_id(uint32_t arch_id)
 {
-	for (size_t i = 0; i < abi_arch_id_count; i++)
-		if (abi_arch_ids[i].arch_id == arch_id)
-			return &abi_table[abi_arch_ids[i].abi];
+	for (size_t i = 0; i < cf_abi_arch_id_count; i++)
+		if (cf_abi_arch_ids[i].arch_id == arch_id)
+			return &cf_abi_table[cf_abi_arch_ids[i].abi];
 	return NULL;
 }
 
@@ -119,15 +119,15 @@ const char *crossfuse_abi_group(const struct crossfuse_abi *abi,
 {
 	switch (group) {
 	case CROSSFUSE_GROUP_OPEN_FLAGS:
-		return abi_open_groups[abi->group[group]].name;
+		return cf_abi_open_groups[abi->group[group]].name;
 	case CROSSFUSE_GROUP_ERRNO:
-		return abi_errno_groups[abi->group[group]].name;
+		return cf_abi_errno_groups[abi->group[group]].name;
 	case CROSSFUSE_GROUP_LOCK:
-		return abi_lock_groups[abi->group[group]].name;
+		return cf_abi_lock_groups[abi->group[group]].name;
 	case CROSSFUSE_GROUP_POLL:
-		return abi_poll_groups[abi->group[group]].name;
+		return cf_abi_poll_groups[abi->group[group]].name;
 	case CROSSFUSE_GROUP_IOCTL:
-		return abi_ioctl_groups[abi->group[group]].name;
+		return cf_abi_ioctl_groups[abi->group[group]].name;
 	case CROSSFUSE_GROUP_COUNT:
 		break;
 	}

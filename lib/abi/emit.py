@@ -45,8 +45,8 @@ def emit_open(folder):
     names = [n for n in next(iter(groups.values())) if n not in whole]
     assert [names.index(n) for n in OPEN_PLACES] == [6, 7, 11, 16]
     assert len(names) == 17  # tables.h
-    text = string_table("abi_open_names", names)
-    text += "\nconst struct abi_open_group abi_open_groups[] = {\n"
+    text = string_table("cf_abi_open_names", names)
+    text += "\nconst struct abi_open_group cf_abi_open_groups[] = {\n"
     for group, values in groups.items():
         index = [0xff] * 32
         for i, name in enumerate(names):
@@ -138,7 +138,7 @@ def emit_errno(folder):
     groups = tables.read_groups(folder, "errno")
     other = tables.read_counterparts(folder)
     ids = errno_ids(groups)
-    text = f"\nconst char *const abi_errno_names[{max(ids) + 1}] = {{\n"
+    text = f"\nconst char *const cf_abi_errno_names[{max(ids) + 1}] = {{\n"
     text += array([f'[{i}] = "{n}"' for i, n in sorted(ids.items())], "{}", 1)
     text += "};\n"
     rows = ""
@@ -147,12 +147,12 @@ def emit_errno(folder):
         text += arrays
         rows += (f'\t{{ "{group}", {limit}, errno_id_{group}, '
                  f"errno_of_{group} }},\n")
-    return text + ("\nconst struct abi_errno_group abi_errno_groups[] = {\n"
+    return text + ("\nconst struct abi_errno_group cf_abi_errno_groups[] = {\n"
                    + rows + "};\n")
 
 
 def emit_lock(folder):
-    text = "\nconst struct abi_lock_group abi_lock_groups[] = {\n"
+    text = "\nconst struct abi_lock_group cf_abi_lock_groups[] = {\n"
     for group, values in tables.read_groups(folder, "lock").items():
         three = [values[n] for n in ("F_RDLCK", "F_WRLCK", "F_UNLCK")]
         inner = ", ".join(map(str, three))
@@ -164,8 +164,8 @@ def emit_poll(folder):
     groups = tables.read_groups(folder, "poll")
     names = list(groups["generic"])
     assert len(names) == 13  # tables.h
-    text = string_table("abi_poll_names", names)
-    text += "\nconst struct abi_poll_group abi_poll_groups[] = {\n"
+    text = string_table("cf_abi_poll_names", names)
+    text += "\nconst struct abi_poll_group cf_abi_poll_groups[] = {\n"
     for group, values in groups.items():
         text += f'\t{{\n\t\t"{group}",\n\t\t{{\n'
         text += array([values[n] for n in names], "{:#x}", 3) + "\t\t},\n\t},\n"
@@ -184,8 +184,8 @@ def emit_ioctl(folder):
     names = [n for n in dict.fromkeys(n for v in groups.values() for n in v)
              if not n.startswith("_") and n != "TIOCINQ"]
     names.sort()
-    text = string_table("abi_ioctl_names", names)
-    text += f"\nconst size_t abi_ioctl_name_count = {len(names)};\n"
+    text = string_table("cf_abi_ioctl_names", names)
+    text += f"\nconst size_t cf_abi_ioctl_name_count = {len(names)};\n"
     rows = ""
     for group, values in groups.items():
         of = [values.get(n, 0) for n in names]
@@ -198,7 +198,7 @@ def emit_ioctl(folder):
         kind = "IOC_SPARC" if group == "sparc" else encoding(values)
         rows += (f'\t{{ "{group}", {kind}, {len(order)}, ioctl_of_{group},\n'
                  f"\t  ioctl_order_{group} }},\n")
-    text += "\nconst struct abi_ioctl_group abi_ioctl_groups[] = {\n"
+    text += "\nconst struct abi_ioctl_group cf_abi_ioctl_groups[] = {\n"
     return text + rows + "};\n"
 
 
@@ -206,11 +206,11 @@ def emit_plain(folder):
     plain = {}
     for name, value in tables.read_plain(folder).items():
         plain.setdefault(value, name)
-    text = "\nconst struct abi_plain_ioctl abi_plain_ioctls[] = {\n"
+    text = "\nconst struct abi_plain_ioctl cf_abi_plain_ioctls[] = {\n"
     text += array([f'{{ {value:#06x}, "{name}" }}'
                    for value, name in sorted(plain.items())], "{}", 1)
-    text += "};\n\nconst size_t abi_plain_ioctl_count =\n"
-    return text + ("\tsizeof(abi_plain_ioctls) / sizeof(abi_plain_ioctls[0]);"
+    text += "};\n\nconst size_t cf_abi_plain_ioctl_count =\n"
+    return text + ("\tsizeof(cf_abi_plain_ioctls) / sizeof(cf_abi_plain_ioctls[0]);"
                    "\n")
 
 
@@ -233,14 +233,14 @@ def emit_abis(folder):
                  f"\t\t.group = {{ {', '.join(map(str, group))} }},\n\t}},\n")
         ids += [(fnv1a(n), number, n) for n in [abi.name] + abi.uname]
     assert len({i for i, _, _ in ids}) == len(ids)
-    text += f"\nconst struct crossfuse_abi abi_table[] = {{\n{rows}}};\n"
-    text += ("\nconst size_t abi_count = sizeof(abi_table) / "
-             "sizeof(abi_table[0]);\n"
-             "\nconst struct abi_arch_id abi_arch_ids[] = {\n")
+    text += f"\nconst struct crossfuse_abi cf_abi_table[] = {{\n{rows}}};\n"
+    text += ("\nconst size_t cf_abi_count = sizeof(cf_abi_table) / "
+             "sizeof(cf_abi_table[0]);\n"
+             "\nconst struct abi_arch_id cf_abi_arch_ids[] = {\n")
     text += array([f"{{ {i:#010x}, {n} }}" for i, n, _ in sorted(ids)],
                   "{}", 1)
-    return text + ("};\n\nconst size_t abi_arch_id_count =\n\tsizeof("
-                   "abi_arch_ids) / sizeof(abi_arch_ids[0]);\n")
+    return text + ("};\n\nconst size_t cf_abi_arch_id_count =\n\tsizeof("
+                   "cf_abi_arch_ids) / sizeof(cf_abi_arch_ids[0]);\n")
 
 
 def emit(folder):

@@ -8,7 +8,7 @@ enum {
 
 static const struct abi_errno_group *group_of(const struct crossfuse_abi *abi)
 {
-	return &abi_errno_groups[abi->group[CROSSFUSE_GROUP_ERRNO]];
+	return &cf_abi_errno_groups[abi->group[CROSSFUSE_GROUP_ERRNO]];
 }
 
 /* The id of a number that the group defines, or 0. */
@@ -42,5 +42,5 @@ int32_t crossfuse_errno(const struct crossfuse_abi *from,
 
 const char *crossfuse_errno_name(const struct crossfuse_abi *abi, int32_t error)
 {
-	return abi_errno_names[id_of(group_of(abi), error)];
+	return cf_abi_errno_names[id_of(group_of(abi), error)];
 }

@@ -14,7 +14,7 @@ struct parts {
 
 static const struct abi_ioctl_group *group_of(const struct crossfuse_abi *abi)
 {
-	return &abi_ioctl_groups[abi->group[CROSSFUSE_GROUP_IOCTL]];
+	return &cf_abi_ioctl_groups[abi->group[CROSSFUSE_GROUP_IOCTL]];
 }
 
 /* The index of a number with a name, or -1. */
@@ -38,18 +38,19 @@ static int named(const struct abi_ioctl_group *group, uint32_t cmd)
 /* A driver's number that is older than _IOC() and the same everywhere. */
 static const struct abi_plain_ioctl *plain(uint32_t cmd)
 {
-	size_t low = 0, high = abi_plain_ioctl_count;
+	size_t low = 0, high = cf_abi_plain_ioctl_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (abi_plain_ioctls[middle].cmd < cmd)
+		if (cf_abi_plain_ioctls[middle].cmd < cmd)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < abi_plain_ioctl_count && abi_plain_ioctls[low].cmd == cmd)
-		return &abi_plain_ioctls[low];
+	if (low < cf_abi_plain_ioctl_count &&
+	    cf_abi_plain_ioctls[low].cmd == cmd)
+		return &cf_abi_plain_ioctls[low];
 	return NULL;
 }
 
@@ -160,7 +161,7 @@ const char *crossfuse_ioctl_name(const struct crossfuse_abi *abi, uint32_t cmd)
 	int index = named(group_of(abi), cmd);
 
 	if (index >= 0)
-		return abi_ioctl_names[index];
+		return cf_abi_ioctl_names[index];
 	old = plain(cmd);
 	return old ? old->name : NULL;
 }
@@ -168,8 +169,8 @@ const char *crossfuse_ioctl_name(const struct crossfuse_abi *abi, uint32_t cmd)
 const char *crossfuse_ioctl_at(const struct crossfuse_abi *abi, size_t index,
 			       uint32_t *ret_cmd)
 {
-	if (index >= abi_ioctl_name_count)
+	if (index >= cf_abi_ioctl_name_count)
 		return NULL;
 	*ret_cmd = group_of(abi)->cmd[index];
-	return abi_ioctl_names[index];
+	return cf_abi_ioctl_names[index];
 }

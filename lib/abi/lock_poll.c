@@ -8,9 +8,9 @@ int crossfuse_lock_type(const struct crossfuse_abi *from,
 			uint32_t *ret_type)
 {
 	const struct abi_lock_group *in =
-		&abi_lock_groups[from->group[CROSSFUSE_GROUP_LOCK]];
+		&cf_abi_lock_groups[from->group[CROSSFUSE_GROUP_LOCK]];
 	const struct abi_lock_group *out =
-		&abi_lock_groups[to->group[CROSSFUSE_GROUP_LOCK]];
+		&cf_abi_lock_groups[to->group[CROSSFUSE_GROUP_LOCK]];
 
 	for (unsigned int i = 0; i < ABI_LOCK_COUNT; i++) {
 		if (in->type[i] != type)
@@ -31,8 +31,8 @@ uint32_t crossfuse_poll_events(const struct crossfuse_abi *from,
 {
 	unsigned int from_group = from->group[CROSSFUSE_GROUP_POLL];
 	unsigned int to_group = to->group[CROSSFUSE_GROUP_POLL];
-	const uint16_t *in = abi_poll_groups[from_group].event;
-	const uint16_t *out = abi_poll_groups[to_group].event;
+	const uint16_t *in = cf_abi_poll_groups[from_group].event;
+	const uint16_t *out = cf_abi_poll_groups[to_group].event;
 	uint32_t result = 0, known = 0;
 
 	if (from_group == to_group) {
@@ -53,10 +53,10 @@ uint32_t crossfuse_poll_events(const struct crossfuse_abi *from,
 const char *crossfuse_poll_name(const struct crossfuse_abi *abi, uint32_t bit)
 {
 	const uint16_t *event =
-		abi_poll_groups[abi->group[CROSSFUSE_GROUP_POLL]].event;
+		cf_abi_poll_groups[abi->group[CROSSFUSE_GROUP_POLL]].event;
 
 	for (unsigned int i = 0; i < ABI_POLL_COUNT; i++)
 		if (event[i] == bit)
-			return abi_poll_names[i];
+			return cf_abi_poll_names[i];
 	return NULL;
 }

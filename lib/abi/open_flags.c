@@ -54,9 +54,9 @@ uint32_t crossfuse_open_flags(const struct crossfuse_abi *from,
 			      uint32_t *ret_unknown)
 {
 	const struct abi_open_group *in =
-		&abi_open_groups[from->group[CROSSFUSE_GROUP_OPEN_FLAGS]];
+		&cf_abi_open_groups[from->group[CROSSFUSE_GROUP_OPEN_FLAGS]];
 	const struct abi_open_group *out =
-		&abi_open_groups[to->group[CROSSFUSE_GROUP_OPEN_FLAGS]];
+		&cf_abi_open_groups[to->group[CROSSFUSE_GROUP_OPEN_FLAGS]];
 	uint32_t unknown = 0;
 
 	if (in != out) {
@@ -75,7 +75,7 @@ const char *crossfuse_open_flag_name(const struct crossfuse_abi *abi,
 				     uint32_t bit)
 {
 	const struct abi_open_group *group =
-		&abi_open_groups[abi->group[CROSSFUSE_GROUP_OPEN_FLAGS]];
+		&cf_abi_open_groups[abi->group[CROSSFUSE_GROUP_OPEN_FLAGS]];
 	const uint32_t *value = group->value;
 
 	/* Values of more or less than one bit. */
@@ -95,7 +95,7 @@ const char *crossfuse_open_flag_name(const struct crossfuse_abi *abi,
 		return "__FMODE_NONOTIFY";
 	for (unsigned int i = 0; i < ABI_OPEN_COUNT; i++)
 		if (bit == value[i])
-			return abi_open_names[i];
+			return cf_abi_open_names[i];
 	/* sparc has a bit that means the same as another. */
 	if (!(bit & (bit - 1)) &&
 	    group->index[__builtin_ctz(bit)] != ABI_NO_FLAG)

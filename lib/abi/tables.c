@@ -3,14 +3,14 @@
 /* clang-format off */
 #include "tables.h"
 
-const char *const abi_open_names[] = {
+const char *const cf_abi_open_names[] = {
 	"O_CREAT", "O_EXCL", "O_NOCTTY", "O_TRUNC", "O_APPEND", "O_NONBLOCK",
 	"O_DSYNC", "__O_SYNC", "FASYNC", "O_DIRECT", "O_LARGEFILE",
 	"O_DIRECTORY", "O_NOFOLLOW", "O_NOATIME", "O_CLOEXEC", "O_PATH",
 	"__O_TMPFILE",
 };
 
-const struct abi_open_group abi_open_groups[] = {
+const struct abi_open_group cf_abi_open_groups[] = {
 	{
 		.name = "generic",
 		.known = 0x47fffe3,
@@ -132,7 +132,7 @@ const struct abi_open_group abi_open_groups[] = {
 	},
 };
 
-const char *const abi_errno_names[141] = {
+const char *const cf_abi_errno_names[141] = {
 	[1] = "EPERM", [2] = "ENOENT", [3] = "ESRCH", [4] = "EINTR",
 	[5] = "EIO", [6] = "ENXIO", [7] = "E2BIG", [8] = "ENOEXEC",
 	[9] = "EBADF", [10] = "ECHILD", [11] = "EAGAIN", [12] = "ENOMEM",
@@ -322,7 +322,7 @@ static const uint16_t errno_of_sparc[] = {
 	67, 81,
 };
 
-const struct abi_errno_group abi_errno_groups[] = {
+const struct abi_errno_group cf_abi_errno_groups[] = {
 	{ "generic", 134, errno_id_generic, errno_of_generic },
 	{ "alpha", 140, errno_id_alpha, errno_of_alpha },
 	{ "mips", 1134, errno_id_mips, errno_of_mips },
@@ -331,19 +331,19 @@ const struct abi_errno_group abi_errno_groups[] = {
 	{ "sparc", 136, errno_id_sparc, errno_of_sparc },
 };
 
-const struct abi_lock_group abi_lock_groups[] = {
+const struct abi_lock_group cf_abi_lock_groups[] = {
 	{ "generic", { 0, 1, 2 } },
 	{ "alpha", { 1, 2, 8 } },
 	{ "sparc", { 1, 2, 3 } },
 };
 
-const char *const abi_poll_names[] = {
+const char *const cf_abi_poll_names[] = {
 	"POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLNVAL",
 	"POLLRDNORM", "POLLRDBAND", "POLLWRNORM", "POLLWRBAND", "POLLMSG",
 	"POLLREMOVE", "POLLRDHUP",
 };
 
-const struct abi_poll_group abi_poll_groups[] = {
+const struct abi_poll_group cf_abi_poll_groups[] = {
 	{
 		"generic",
 		{
@@ -374,7 +374,7 @@ const struct abi_poll_group abi_poll_groups[] = {
 	},
 };
 
-const char *const abi_ioctl_names[] = {
+const char *const cf_abi_ioctl_names[] = {
 	"FIOASYNC", "FIOCLEX", "FIOGETOWN", "FIONBIO", "FIONCLEX", "FIONREAD",
 	"FIOQSIZE", "FIOSETOWN", "SIOCATMARK", "SIOCGPGRP", "SIOCGSTAMPNS_OLD",
 	"SIOCGSTAMP_OLD", "SIOCSPGRP", "TCFLSH", "TCGETA", "TCGETS", "TCGETS2",
@@ -395,7 +395,7 @@ const char *const abi_ioctl_names[] = {
 	"TIOCSTOP", "TIOCSWINSZ", "TIOCVHANGUP",
 };
 
-const size_t abi_ioctl_name_count = 92;
+const size_t cf_abi_ioctl_name_count = 92;
 
 static const uint32_t ioctl_of_generic[] = {
 	0x5452, 0x5451, 0x8903, 0x5421, 0x5450, 0x541b, 0x5460, 0x8901, 0x8905,
@@ -611,7 +611,7 @@ static const uint8_t ioctl_order_xtensa[] = {
 	50, 42, 16, 51, 69, 84, 79,
 };
 
-const struct abi_ioctl_group abi_ioctl_groups[] = {
+const struct abi_ioctl_group cf_abi_ioctl_groups[] = {
 	{ "generic", IOC_GENERIC, 83, ioctl_of_generic,
 	  ioctl_order_generic },
 	{ "alpha", IOC_THREE_BITS, 88, ioctl_of_alpha,
@@ -632,7 +632,7 @@ const struct abi_ioctl_group abi_ioctl_groups[] = {
 	  ioctl_order_xtensa },
 };
 
-const struct abi_plain_ioctl abi_plain_ioctls[] = {
+const struct abi_plain_ioctl cf_abi_plain_ioctls[] = {
 	{ 0x0301, "HDIO_GETGEO" }, { 0x0302, "HDIO_GET_UNMASKINTR" },
 	{ 0x0304, "HDIO_GET_MULTCOUNT" }, { 0x0305, "HDIO_GET_QDMA" },
 	{ 0x0306, "HDIO_SET_XFER" }, { 0x0307, "HDIO_OBSOLETE_IDENTITY" },
@@ -821,8 +821,8 @@ const struct abi_plain_ioctl abi_plain_ioctls[] = {
 	{ 0x8bff, "SIOCIWFIRSTPRIV+31" },
 };
 
-const size_t abi_plain_ioctl_count =
-	sizeof(abi_plain_ioctls) / sizeof(abi_plain_ioctls[0]);
+const size_t cf_abi_plain_ioctl_count =
+	sizeof(cf_abi_plain_ioctls) / sizeof(cf_abi_plain_ioctls[0]);
 
 static const char *const names_x86_64[] = {
 	"x86_64", "amd64", "x86-64", "x64", "x32", "x86_64-linux-gnux32", NULL,
@@ -978,7 +978,7 @@ static const char *const names_ia64[] = {
 	"ia64", NULL,
 };
 
-const struct crossfuse_abi abi_table[] = {
+const struct crossfuse_abi cf_abi_table[] = {
 	{
 		.names = names_x86_64,
 		.arch_id = 0x5fa00f30,
@@ -1269,9 +1269,9 @@ const struct crossfuse_abi abi_table[] = {
 	},
 };
 
-const size_t abi_count = sizeof(abi_table) / sizeof(abi_table[0]);
+const size_t cf_abi_count = sizeof(cf_abi_table) / sizeof(cf_abi_table[0]);
 
-const struct abi_arch_id abi_arch_ids[] = {
+const struct abi_arch_id cf_abi_arch_ids[] = {
 	{ 0x000c1a08, 19 }, { 0x058da294, 4 }, { 0x06553234, 1 },
 	{ 0x14e83f82, 25 }, { 0x182e43de, 23 }, { 0x1a2e4704, 23 },
 	{ 0x1b2e4897, 23 }, { 0x1fa64776, 2 }, { 0x2d848145, 26 },
@@ -1295,5 +1295,5 @@ const struct abi_arch_id abi_arch_ids[] = {
 	{ 0xf3b649a0, 7 }, { 0xfa8c20d4, 11 }, { 0xfb8d92d6, 5 },
 };
 
-const size_t abi_arch_id_count =
-	sizeof(abi_arch_ids) / sizeof(abi_arch_ids[0]);
+const size_t cf_abi_arch_id_count =
+	sizeof(cf_abi_arch_ids) / sizeof(cf_abi_arch_ids[0]);

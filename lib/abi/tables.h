@@ -91,7 +91,7 @@ struct abi_ioctl_group {
 	const char *name;
 	enum abi_ioctl_encoding encoding;
 	uint32_t count;	      /* of order[] */
-	const uint32_t *cmd;  /* as abi_ioctl_names[]; 0: has no such name */
+	const uint32_t *cmd;  /* as cf_abi_ioctl_names[]; 0: has no such name */
 	const uint8_t *order; /* indices into cmd[], by rising cmd */
 };
 
@@ -102,25 +102,25 @@ struct abi_plain_ioctl {
 
 struct abi_arch_id {
 	uint32_t arch_id;
-	uint32_t abi; /* index into abi_table */
+	uint32_t abi; /* index into cf_abi_table */
 };
 
-extern const struct crossfuse_abi abi_table[] ABI_HIDDEN;
-extern const size_t abi_count ABI_HIDDEN;
-extern const struct abi_arch_id abi_arch_ids[] ABI_HIDDEN;
-extern const size_t abi_arch_id_count ABI_HIDDEN;
+extern const struct crossfuse_abi cf_abi_table[] ABI_HIDDEN;
+extern const size_t cf_abi_count ABI_HIDDEN;
+extern const struct abi_arch_id cf_abi_arch_ids[] ABI_HIDDEN;
+extern const size_t cf_abi_arch_id_count ABI_HIDDEN;
 
-extern const struct abi_open_group abi_open_groups[] ABI_HIDDEN;
-extern const char *const abi_open_names[] ABI_HIDDEN;
-extern const struct abi_errno_group abi_errno_groups[] ABI_HIDDEN;
-extern const char *const abi_errno_names[] ABI_HIDDEN;
-extern const struct abi_lock_group abi_lock_groups[] ABI_HIDDEN;
-extern const struct abi_poll_group abi_poll_groups[] ABI_HIDDEN;
-extern const char *const abi_poll_names[] ABI_HIDDEN;
-extern const struct abi_ioctl_group abi_ioctl_groups[] ABI_HIDDEN;
-extern const char *const abi_ioctl_names[] ABI_HIDDEN;
-extern const size_t abi_ioctl_name_count ABI_HIDDEN;
-extern const struct abi_plain_ioctl abi_plain_ioctls[] ABI_HIDDEN;
-extern const size_t abi_plain_ioctl_count ABI_HIDDEN;
+extern const struct abi_open_group cf_abi_open_groups[] ABI_HIDDEN;
+extern const char *const cf_abi_open_names[] ABI_HIDDEN;
+extern const struct abi_errno_group cf_abi_errno_groups[] ABI_HIDDEN;
+extern const char *const cf_abi_errno_names[] ABI_HIDDEN;
+extern const struct abi_lock_group cf_abi_lock_groups[] ABI_HIDDEN;
+extern const struct abi_poll_group cf_abi_poll_groups[] ABI_HIDDEN;
+extern const char *const cf_abi_poll_names[] ABI_HIDDEN;
+extern const struct abi_ioctl_group cf_abi_ioctl_groups[] ABI_HIDDEN;
+extern const char *const cf_abi_ioctl_names[] ABI_HIDDEN;
+extern const size_t cf_abi_ioctl_name_count ABI_HIDDEN;
+extern const struct abi_plain_ioctl cf_abi_plain_ioctls[] ABI_HIDDEN;
+extern const size_t cf_abi_plain_ioctl_count ABI_HIDDEN;
 
 #endif

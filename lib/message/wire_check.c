@@ -385,4 +385,3 @@ AT(cf_ext_header, size, 0);
 AT(cf_ext_header, type, 4);
 SIZE(cf_supp_groups, 4);
 AT(cf_supp_groups, nr_groups, 0);
-AT(cf_supp_groups, groups, 4);

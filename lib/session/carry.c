@@ -54,8 +54,8 @@ static unsigned int sender_long_bits(const struct session *s, uint32_t flags)
 	return crossfuse_abi_long_bits(client_abi(s));
 }
 
-int ioctl_request(struct session *s, struct crossfuse_call *call,
-		  const void *body, uint32_t *ret_cmd)
+int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
+		     const void *body, uint32_t *ret_cmd)
 {
 	const uint8_t *in = body;
 	bool swapped = call->private_word & MODE_IN_SWAP;
@@ -81,12 +81,12 @@ int ioctl_request(struct session *s, struct crossfuse_call *call,
 	*ret_cmd = cmd;
 	return 0;
 cannot:
-	session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_IOCTL, CF_IOCTL, old);
+	cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_IOCTL, CF_IOCTL, old);
 	return -ENOTTY;
 }
 
-int ioctl_reply(const struct crossfuse_call *call, const void *body,
-		size_t payload_len)
+int cf_ioctl_reply(const struct crossfuse_call *call, const void *body,
+		   size_t payload_len)
 {
 	const uint8_t *out = body;
 	const struct cf_payload *payload = call_payload(call);
@@ -110,20 +110,20 @@ int ioctl_reply(const struct crossfuse_call *call, const void *body,
 	return cf_payload_fits(payload, payload_len) ? 0 : -EBADMSG;
 }
 
-void ioctl_request_swap(const struct crossfuse_call *call, void *payload,
-			size_t len)
+void cf_ioctl_request_swap(const struct crossfuse_call *call, void *payload,
+			   size_t len)
 {
 	if (call_payload(call))
 		cf_payload_swap(call_payload(call), payload, len);
 }
 
-void ioctl_reply_swap(const struct crossfuse_call *call, void *payload,
-		      size_t len, bool retry)
+void cf_ioctl_reply_swap(const struct crossfuse_call *call, void *payload,
+			 size_t len, bool retry)
 {
 	uint8_t *at = payload;
 
 	if (!retry) {
-		ioctl_request_swap(call, payload, len);
+		cf_ioctl_request_swap(call, payload, len);
 		return;
 	}
 	for (size_t i = 0; i + 8 <= len; i += 8)

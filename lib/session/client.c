@@ -19,8 +19,8 @@ static bool put_offer(const struct session *s, uint8_t *body, size_t len,
 	return true;
 }
 
-void client_offer(struct session *s, struct crossfuse_call *call, uint8_t *body,
-		  size_t len, const struct offer *offer)
+void cf_client_offer(struct session *s, struct crossfuse_call *call,
+		     uint8_t *body, size_t len, const struct offer *offer)
 {
 	/* Until it is answered, the server is taken to be of our kind. */
 	s->config.server = s->config.client;
@@ -34,7 +34,7 @@ void client_offer(struct session *s, struct crossfuse_call *call, uint8_t *body,
 	}
 	/* An offer that the client makes without us is its own affair. */
 	s->own_offer = offer->canon && !s->offered;
-	session_set_client(s, s->config.client, CROSSFUSE_SOURCE_ADMIN, 0);
+	cf_session_set_client(s, s->config.client, CROSSFUSE_SOURCE_ADMIN, 0);
 	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
 }
 
@@ -53,21 +53,23 @@ static void put_pages(const struct session *s, uint8_t *body, size_t len,
 		      uint64_t flags)
 {
 	uint32_t size = s->config.client_page_size;
-	uint64_t bytes;
-	uint16_t pages;
+	uint64_t pages;
 
 	if (!size)
 		size = crossfuse_abi_page_size(s->config.client);
 	if (!size || !(flags & CF_INIT_MAX_PAGES) ||
 	    len < END_OF(init_out, max_pages))
 		return;
-	bytes = (uint64_t)CF_CANON_PAGE_SIZE *
+	pages = (uint64_t)CF_CANON_PAGE_SIZE *
 		cf_get16(body + ANSWER_AT(max_pages), false);
-	if (!bytes)
+	if (!pages)
 		return;
-	pages = bytes / size < UINT16_MAX ? (uint16_t)(bytes / size)
-					  : UINT16_MAX;
-	cf_put16(body + ANSWER_AT(max_pages), pages ? pages : 1, false);
+	pages /= size;
+	if (!pages)
+		pages = 1;
+	if (pages > UINT16_MAX)
+		pages = UINT16_MAX;
+	cf_put16(body + ANSWER_AT(max_pages), (uint16_t)pages, false);
 }
 
 /* The client sees an answer to the INIT that it sent, without the offer. */
@@ -83,7 +85,7 @@ static void hide_answer(const struct session *s, uint8_t *body, size_t len,
 	cf_put32(body + ANSWER_AT(flags2), (uint32_t)(flags >> 32), false);
 }
 
-int client_answer(struct session *s, uint8_t *body, size_t len)
+int cf_client_answer(struct session *s, uint8_t *body, size_t len)
 {
 	uint64_t flags = read_answer(body, len);
 	uint64_t offered = 0;
@@ -98,8 +100,8 @@ int client_answer(struct session *s, uint8_t *body, size_t len)
 	if (flags & offered) {
 		s->answered = true;
 		s->config.server = crossfuse_abi_canonical();
-		session_set_client(s, s->config.client, CROSSFUSE_SOURCE_CANON,
-				   0);
+		cf_session_set_client(s, s->config.client,
+				      CROSSFUSE_SOURCE_CANON, 0);
 		put_pages(s, body, len, flags);
 		if (mode_translates(atomic_load(&s->mode)))
 			lower_minor(body);

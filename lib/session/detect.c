@@ -181,7 +181,7 @@ static unsigned int doubt_of(const struct hypothesis *h, uint32_t flags,
 	return sum;
 }
 
-void detect_start(struct session *s)
+void cf_detect_start(struct session *s)
 {
 	memset(s->doubt, 0, sizeof(s->doubt));
 	s->last_evidence = 0;
@@ -224,7 +224,7 @@ static bool begin_detecting(struct session *s)
 	return false;
 }
 
-void detect_feed(struct session *s, uint32_t opcode, uint32_t flags)
+void cf_detect_feed(struct session *s, uint32_t opcode, uint32_t flags)
 {
 	struct hypothesis h[DETECT_GROUPS];
 	unsigned int class = evidence_class(opcode);
@@ -243,15 +243,15 @@ void detect_feed(struct session *s, uint32_t opcode, uint32_t flags)
 	count = find_hypotheses(s, h);
 	found = weigh(s, h, count, flags, class);
 	if (found < count) {
-		session_set_client(s, h[found].abi, CROSSFUSE_SOURCE_TRAFFIC,
-				   0);
-		session_event(s, CROSSFUSE_EVENT_DETECTED, opcode, flags);
+		cf_session_set_client(s, h[found].abi, CROSSFUSE_SOURCE_TRAFFIC,
+				      0);
+		cf_session_event(s, CROSSFUSE_EVENT_DETECTED, opcode, flags);
 	}
 out:
 	atomic_flag_clear_explicit(&s->detecting, memory_order_release);
 }
 
-void contradiction_prepare(struct session *s)
+void cf_contradiction_prepare(struct session *s)
 {
 	static const uint32_t never[EVIDENCE_NONE] = {
 		[EVIDENCE_OPEN] = O_CREAT_ | O_EXCL_ | O_NOCTTY_ |
@@ -269,12 +269,12 @@ void contradiction_prepare(struct session *s)
 			       : 0;
 }
 
-void contradiction_found(struct session *s, uint32_t opcode, uint32_t flags)
+void cf_contradiction_found(struct session *s, uint32_t opcode, uint32_t flags)
 {
 	/* It is the client's own word that it speaks canonical. */
 	if (atomic_load_explicit(&s->contradicted, memory_order_relaxed) ||
 	    atomic_load(&s->source) == CROSSFUSE_SOURCE_CANON ||
 	    atomic_exchange(&s->contradicted, true))
 		return;
-	session_event(s, CROSSFUSE_EVENT_CONTRADICTION, opcode, flags);
+	cf_session_event(s, CROSSFUSE_EVENT_CONTRADICTION, opcode, flags);
 }

@@ -2,8 +2,8 @@
 /* Telling the caller of decisions and surprises. */
 #include "private.h"
 
-void session_event(struct session *s, enum crossfuse_event_type type,
-		   uint32_t opcode, uint32_t value)
+void cf_session_event(struct session *s, enum crossfuse_event_type type,
+		      uint32_t opcode, uint32_t value)
 {
 	struct crossfuse_event event = {
 		.type = type,
@@ -56,8 +56,8 @@ static bool is_new_malformed(struct session *s, uint32_t opcode)
 								<< index % 32);
 }
 
-void session_unknown(struct session *s, enum crossfuse_event_type type,
-		     uint32_t opcode, uint32_t value)
+void cf_session_unknown(struct session *s, enum crossfuse_event_type type,
+			uint32_t opcode, uint32_t value)
 {
 	bool tell;
 
@@ -90,5 +90,5 @@ void session_unknown(struct session *s, enum crossfuse_event_type type,
 		break;
 	}
 	if (tell)
-		session_event(s, type, opcode, value);
+		cf_session_event(s, type, opcode, value);
 }

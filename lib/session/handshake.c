@@ -50,7 +50,7 @@ static const struct crossfuse_abi *in_order(const struct session *s,
 			    crossfuse_abi_long_bits(abi) &&
 		    crossfuse_abi_page_size(other) ==
 			    crossfuse_abi_page_size(abi) &&
-		    !session_values_differ(abi, other))
+		    !cf_session_values_differ(abi, other))
 			return other;
 	return abi;
 }
@@ -79,7 +79,7 @@ static bool is_of_servers_abi(const struct session *s,
 			      const struct decision *decision)
 {
 	return decision->client &&
-	       !session_values_differ(decision->client, s->config.server);
+	       !cf_session_values_differ(decision->client, s->config.server);
 }
 
 /*
@@ -126,9 +126,9 @@ static void start_over(struct session *s, const struct offer *offer,
 	s->setxattr_ext = false;
 	s->refused = NULL;
 	s->swapped = swapped;
-	forget_open_flags(s);
+	cf_forget_open_flags(s);
 	atomic_store(&s->contradicted, false);
-	detect_start(s);
+	cf_detect_start(s);
 }
 
 /*
@@ -143,10 +143,10 @@ static void compare_knowledge(struct session *s, const struct decision *known)
 	if (!said)
 		said = s->config.monitor;
 	differs = known->source == CROSSFUSE_SOURCE_ARCH_ID && said &&
-		  session_values_differ(said, known->client);
+		  cf_session_values_differ(said, known->client);
 	if (differs || crossfuse_abi_big_endian(known->client) != is_big(s))
-		session_event(s, CROSSFUSE_EVENT_CONTRADICTION, CF_INIT,
-			      s->arch_id);
+		cf_session_event(s, CROSSFUSE_EVENT_CONTRADICTION, CF_INIT,
+				 s->arch_id);
 }
 
 static void forward_request(struct session *s, struct crossfuse_call *call,
@@ -160,14 +160,14 @@ static void forward_request(struct session *s, struct crossfuse_call *call,
 	if (call->opcode == CF_INIT && s->arch_id)
 		hide_offer(body, len, s->minor, s->swapped);
 	if (mode_swaps(call->private_word)) {
-		session_swap_in_header(head);
+		cf_session_swap_in_header(head);
 		cf_swap_fixed(plan, body, len < plan->size ? len : plan->size);
 	}
 }
 
-int handshake_request(struct session *s, struct crossfuse_call *call,
-		      uint8_t *head, size_t head_len, size_t total_len,
-		      bool swapped)
+int cf_handshake_request(struct session *s, struct crossfuse_call *call,
+			 uint8_t *head, size_t head_len, size_t total_len,
+			 bool swapped)
 {
 	uint8_t *body = head + sizeof(struct cf_in_header);
 	size_t len = head_len - sizeof(struct cf_in_header);
@@ -182,10 +182,10 @@ int handshake_request(struct session *s, struct crossfuse_call *call,
 	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
 	if (head_len != total_len || len < CF_COMPAT_INIT_IN_SIZE ||
 	    cf_get32(head + IN_AT(len), swapped) != total_len)
-		return session_malformed(s, call->opcode);
+		return cf_session_malformed(s, call->opcode);
 	read_offer(body, len, swapped, &offer);
 	if (!offer.major || offer.major > 0xffff || offer.minor > 0xffff)
-		return session_malformed(s, call->opcode);
+		return cf_session_malformed(s, call->opcode);
 	if (call->opcode == CF_CUSE_INIT) {
 		offer.arch_id = 0;
 		offer.canon = false;
@@ -193,21 +193,22 @@ int handshake_request(struct session *s, struct crossfuse_call *call,
 
 	start_over(s, &offer, swapped);
 	if (s->config.role == CROSSFUSE_ROLE_CLIENT) {
-		client_offer(s, call, body, len, &offer);
+		cf_client_offer(s, call, body, len, &offer);
 		return 0;
 	}
-	out = session_server_swap(s);
+	out = cf_session_server_swap(s);
 	/* Another major number: the server says its own, and INIT comes again. */
 	if (offer.major == CF_KERNEL_VERSION &&
 	    decide(s, &offer, !swapped != !out, &decision)) {
-		session_set_client(s, NULL, CROSSFUSE_SOURCE_NONE, 0);
+		cf_session_set_client(s, NULL, CROSSFUSE_SOURCE_NONE, 0);
 		decide_known(s, &offer, &decision);
 		s->refused = decision.client ? decision.client
 					     : crossfuse_abi_canonical();
-		session_event(s, CROSSFUSE_EVENT_REFUSED, call->opcode, 0);
+		cf_session_event(s, CROSSFUSE_EVENT_REFUSED, call->opcode, 0);
 		return -EPROTO;
 	}
-	session_set_client(s, decision.client, decision.source, decision.extra);
+	cf_session_set_client(s, decision.client, decision.source,
+			      decision.extra);
 	s->answered = decision.source == CROSSFUSE_SOURCE_CANON;
 	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
 	if (decision.client && decision.client != crossfuse_abi_canonical())
@@ -248,7 +249,7 @@ static int fall_back(struct session *s)
 	s->answered = false;
 	if (!named)
 		return -EBADMSG;
-	session_set_client(s, named, CROSSFUSE_SOURCE_ARCH_ID, 0);
+	cf_session_set_client(s, named, CROSSFUSE_SOURCE_ARCH_ID, 0);
 	return 0;
 }
 
@@ -291,16 +292,16 @@ static int answer(struct session *s, uint8_t *body, size_t len)
 static int take_answer(struct session *s, uint8_t *body, size_t len)
 {
 	int err = s->config.role == CROSSFUSE_ROLE_CLIENT
-			  ? client_answer(s, body, len)
+			  ? cf_client_answer(s, body, len)
 			  : answer(s, body, len);
 
 	if (!err)
-		session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
+		cf_session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
 	return err;
 }
 
-int handshake_reply(struct session *s, const struct crossfuse_call *call,
-		    uint8_t *head, size_t head_len, size_t total_len)
+int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
+		       uint8_t *head, size_t head_len, size_t total_len)
 {
 	uint8_t *body = head + sizeof(struct cf_out_header);
 	const struct cf_plan *plan = &call_plans(call)->reply;
@@ -329,6 +330,6 @@ int handshake_reply(struct session *s, const struct crossfuse_call *call,
 		cf_swap_fixed(plan, copy, len);
 	memcpy(body, copy, len);
 	if (in != out)
-		session_swap_out_header(head);
+		cf_session_swap_out_header(head);
 	return 0;
 }

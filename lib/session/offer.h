@@ -76,8 +76,8 @@ static inline void lower_minor(uint8_t *body)
  * client.c: what a session with the client's role makes of FUSE_INIT; and of
  * its reply, in this machine's byte order: 0, or -EPROTO, BODY being untouched.
  */
-void client_offer(struct session *s, struct crossfuse_call *call, uint8_t *body,
-		  size_t len, const struct offer *offer);
-int client_answer(struct session *s, uint8_t *body, size_t len);
+void cf_client_offer(struct session *s, struct crossfuse_call *call,
+		     uint8_t *body, size_t len, const struct offer *offer);
+int cf_client_answer(struct session *s, uint8_t *body, size_t len);
 
 #endif

@@ -107,27 +107,28 @@ static inline const struct crossfuse_abi *client_abi(const struct session *s)
 }
 
 /* event.c: tells of something, once for each value where that makes sense. */
-void session_event(struct session *s, enum crossfuse_event_type type,
-		   uint32_t opcode, uint32_t value);
-void session_unknown(struct session *s, enum crossfuse_event_type type,
-		     uint32_t opcode, uint32_t value);
+void cf_session_event(struct session *s, enum crossfuse_event_type type,
+		      uint32_t opcode, uint32_t value);
+void cf_session_unknown(struct session *s, enum crossfuse_event_type type,
+			uint32_t opcode, uint32_t value);
 
 /* Whether two ABIs differ in some group of values. */
-bool session_values_differ(const struct crossfuse_abi *a,
-			   const struct crossfuse_abi *b);
+bool cf_session_values_differ(const struct crossfuse_abi *a,
+			      const struct crossfuse_abi *b);
 
 /*
  * Takes the client for CLIENT from now on, or for what SESSION.server is as
  * long as CLIENT is NULL. EXTRA is further modes.
  */
-void session_set_client(struct session *s, const struct crossfuse_abi *client,
-			enum crossfuse_source source, uint32_t extra);
+void cf_session_set_client(struct session *s,
+			   const struct crossfuse_abi *client,
+			   enum crossfuse_source source, uint32_t extra);
 
 /* MODE_OUT_SWAP if the server's integers are not this machine's, or 0. */
-uint32_t session_server_swap(const struct session *s);
+uint32_t cf_session_server_swap(const struct session *s);
 
 /* Refuses a request; an event tells of it. Always -EBADMSG. */
-int session_malformed(struct session *s, uint32_t opcode);
+int cf_session_malformed(struct session *s, uint32_t opcode);
 
 /* INIT says in what byte order it is: 1 swapped, 0 not, -1 no INIT. */
 static inline int init_swapped(uint32_t raw_opcode)
@@ -145,8 +146,8 @@ static inline int init_swapped(uint32_t raw_opcode)
 }
 
 /* Headers, all of their integers. */
-void session_swap_in_header(uint8_t *head);
-void session_swap_out_header(uint8_t *head);
+void cf_session_swap_in_header(uint8_t *head);
+void cf_session_swap_out_header(uint8_t *head);
 
 /* detect.c */
 enum {
@@ -169,27 +170,27 @@ static inline unsigned int evidence_class(uint32_t opcode)
 	}
 }
 
-void detect_start(struct session *s);
+void cf_detect_start(struct session *s);
 /* Weighs the flags of an OPEN, OPENDIR or CREATE as the client sent them. */
-void detect_feed(struct session *s, uint32_t opcode, uint32_t flags);
+void cf_detect_feed(struct session *s, uint32_t opcode, uint32_t flags);
 /* Prepares session.never for the client's ABI; and looks at it. */
-void contradiction_prepare(struct session *s);
-void contradiction_found(struct session *s, uint32_t opcode, uint32_t flags);
+void cf_contradiction_prepare(struct session *s);
+void cf_contradiction_found(struct session *s, uint32_t opcode, uint32_t flags);
 static inline void contradiction_check(struct session *s, uint32_t opcode,
 				       uint32_t flags)
 {
 	unsigned int class = evidence_class(opcode);
 
 	if (class != EVIDENCE_NONE && flags & s->never[class])
-		contradiction_found(s, opcode, flags);
+		cf_contradiction_found(s, opcode, flags);
 }
 
 /* handshake.c: FUSE_INIT and CUSE_INIT, and the reply to FUSE_INIT. */
-int handshake_request(struct session *s, struct crossfuse_call *call,
-		      uint8_t *head, size_t head_len, size_t total_len,
-		      bool swapped);
-int handshake_reply(struct session *s, const struct crossfuse_call *call,
-		    uint8_t *head, size_t head_len, size_t total_len);
+int cf_handshake_request(struct session *s, struct crossfuse_call *call,
+			 uint8_t *head, size_t head_len, size_t total_len,
+			 bool swapped);
+int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
+		       uint8_t *head, size_t head_len, size_t total_len);
 
 /* Where things are kept in crossfuse_call.private_data. */
 enum {
@@ -212,26 +213,26 @@ static inline const struct cf_plans *call_plans(const struct crossfuse_call *c)
  * value.c: the field of KIND in a message, OLD as its sender has it, in the
  * form of its receiver. 0, -EINVAL, or -ENOTTY.
  */
-int value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
-		     uint32_t old, uint32_t *ret_now);
-int value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
-		   uint32_t old, uint32_t *ret_now);
+int cf_value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
+			uint32_t old, uint32_t *ret_now);
+int cf_value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
+		      uint32_t old, uint32_t *ret_now);
 /* Before the client's ABI changes. */
-void forget_open_flags(struct session *s);
+void cf_forget_open_flags(struct session *s);
 /* An error, 0 or negative, of the server as the client has it. */
-int32_t value_of_error(struct session *s, uint32_t opcode, int32_t error);
+int32_t cf_value_of_error(struct session *s, uint32_t opcode, int32_t error);
 
 /* carry.c: whether the payload of a request can be carried, and its number. */
-int ioctl_request(struct session *s, struct crossfuse_call *call,
-		  const void *body, uint32_t *ret_cmd);
+int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
+		     const void *body, uint32_t *ret_cmd);
 /* Whether the payload of a reply is what was expected. */
-int ioctl_reply(const struct crossfuse_call *call, const void *body,
-		size_t payload_len);
+int cf_ioctl_reply(const struct crossfuse_call *call, const void *body,
+		   size_t payload_len);
 /* Turns round the payload of a request, or of a reply, that was checked. */
-void ioctl_request_swap(const struct crossfuse_call *call, void *payload,
-			size_t len);
-void ioctl_reply_swap(const struct crossfuse_call *call, void *payload,
-		      size_t len, bool retry);
+void cf_ioctl_request_swap(const struct crossfuse_call *call, void *payload,
+			   size_t len);
+void cf_ioctl_reply_swap(const struct crossfuse_call *call, void *payload,
+			 size_t len, bool retry);
 
 /* A mode's two byte orders. */
 static inline bool mode_swaps(uint32_t mode)

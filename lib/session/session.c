@@ -23,7 +23,7 @@ static bool machine_big_endian(void)
 	return crossfuse_abi_big_endian(crossfuse_abi_native());
 }
 
-uint32_t session_server_swap(const struct session *s)
+uint32_t cf_session_server_swap(const struct session *s)
 {
 	const struct crossfuse_abi *server = s->config.server;
 
@@ -90,13 +90,14 @@ int crossfuse_session_init(struct crossfuse_session *session,
 		complete_client(s);
 	atomic_flag_clear(&s->detecting);
 	/* Until FUSE_INIT tells otherwise the client is like the server. */
-	atomic_store(&s->mode,
-		     session_server_swap(s) ? MODE_IN_SWAP | MODE_OUT_SWAP : 0);
+	atomic_store(&s->mode, cf_session_server_swap(s)
+				       ? MODE_IN_SWAP | MODE_OUT_SWAP
+				       : 0);
 	return 0;
 }
 
-bool session_values_differ(const struct crossfuse_abi *a,
-			   const struct crossfuse_abi *b)
+bool cf_session_values_differ(const struct crossfuse_abi *a,
+			      const struct crossfuse_abi *b)
 {
 	for (unsigned int group = 0; group < CROSSFUSE_GROUP_COUNT; group++)
 		if (!crossfuse_abi_same_group(a, b,
@@ -105,21 +106,22 @@ bool session_values_differ(const struct crossfuse_abi *a,
 	return false;
 }
 
-void session_set_client(struct session *s, const struct crossfuse_abi *client,
-			enum crossfuse_source source, uint32_t extra)
+void cf_session_set_client(struct session *s,
+			   const struct crossfuse_abi *client,
+			   enum crossfuse_source source, uint32_t extra)
 {
 	uint32_t mode = extra | (s->swapped ? MODE_IN_SWAP : 0);
 
 	if (extra & MODE_UNTOUCHED)
 		mode |= s->swapped ? MODE_OUT_SWAP : 0;
 	else
-		mode |= session_server_swap(s);
+		mode |= cf_session_server_swap(s);
 	if (client && !(extra & MODE_UNTOUCHED) &&
-	    session_values_differ(client, s->config.server))
+	    cf_session_values_differ(client, s->config.server))
 		mode |= MODE_VALUES;
 	atomic_store(&s->client, client);
 	atomic_store(&s->source, source);
-	contradiction_prepare(s);
+	cf_contradiction_prepare(s);
 	atomic_store_explicit(&s->mode, mode, memory_order_release);
 }
 
@@ -154,7 +156,7 @@ bool crossfuse_opcode_has_reply(uint32_t opcode)
 	return !plans || plans->has_reply;
 }
 
-void session_swap_in_header(uint8_t *head)
+void cf_session_swap_in_header(uint8_t *head)
 {
 	cf_swap32(head + IN_AT(len));
 	cf_swap32(head + IN_AT(opcode));
@@ -167,16 +169,16 @@ void session_swap_in_header(uint8_t *head)
 	cf_swap16(head + IN_AT(padding));
 }
 
-void session_swap_out_header(uint8_t *head)
+void cf_session_swap_out_header(uint8_t *head)
 {
 	cf_swap32(head + OUT_AT(len));
 	cf_swap32(head + OUT_AT(error));
 	cf_swap64(head + OUT_AT(unique));
 }
 
-int session_malformed(struct session *s, uint32_t opcode)
+int cf_session_malformed(struct session *s, uint32_t opcode)
 {
-	session_unknown(s, CROSSFUSE_EVENT_MALFORMED, opcode, opcode);
+	cf_session_unknown(s, CROSSFUSE_EVENT_MALFORMED, opcode, opcode);
 	return -EBADMSG;
 }
 
@@ -211,15 +213,15 @@ static int request_value(struct session *s, struct crossfuse_call *call,
 	uint32_t old;
 
 	if (plan->kind == CROSSFUSE_KIND_IOCTL_CMD)
-		return ioctl_request(s, call, body, ret_now);
+		return cf_ioctl_request(s, call, body, ret_now);
 	old = cf_get32(body + plan->kind_at, swapped);
 	if (plan->kind == CROSSFUSE_KIND_OPEN_FLAGS) {
 		if (mode & MODE_DETECT)
-			detect_feed(s, call->opcode, old);
+			cf_detect_feed(s, call->opcode, old);
 		else
 			contradiction_check(s, call->opcode, old);
 	}
-	return value_of_request(s, plan->kind, call->opcode, old, ret_now);
+	return cf_value_of_request(s, plan->kind, call->opcode, old, ret_now);
 }
 
 static int translate_request(struct session *s, struct crossfuse_call *call,
@@ -244,7 +246,7 @@ static int translate_request(struct session *s, struct crossfuse_call *call,
 	if (check_parts(plan, &source, body,
 			head_len - sizeof(struct cf_in_header),
 			total_len - sizeof(struct cf_in_header), &parts))
-		return session_malformed(s, call->opcode);
+		return cf_session_malformed(s, call->opcode);
 	if (plan->kind) {
 		err = request_value(s, call, plan, body, mode, &now);
 		if (err)
@@ -255,9 +257,9 @@ static int translate_request(struct session *s, struct crossfuse_call *call,
 			call->private_data[CALL_FLAGS] |= CALL_ASKS_SIZE;
 	if (source.swap) {
 		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
-			ioctl_request_swap(call, body + parts.tail_at,
-					   parts.tail_len);
-		session_swap_in_header(head);
+			cf_ioctl_request_swap(call, body + parts.tail_at,
+					      parts.tail_len);
+		cf_session_swap_in_header(head);
 		cf_swap_parts(plan, &parts, &source, body);
 	}
 	if (plan->kind)
@@ -275,7 +277,7 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 	call->opcode = cf_get32(head + IN_AT(opcode), swapped);
 	call->unique = cf_get64(head + IN_AT(unique), swapped);
 	if (cf_get32(head + IN_AT(len), swapped) != total_len)
-		return session_malformed(s, call->opcode);
+		return cf_session_malformed(s, call->opcode);
 	if (mode & MODE_UNTOUCHED || !mode_translates(mode))
 		return 0;
 	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
@@ -285,8 +287,8 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 	if (!call_plans(call)) {
 		if (!mode_swaps(mode))
 			return 0;
-		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, call->opcode,
-				call->opcode);
+		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE,
+				   call->opcode, call->opcode);
 		return -ENOSYS;
 	}
 	return translate_request(s, call, head, head_len, total_len, mode);
@@ -304,11 +306,11 @@ int crossfuse_session_request(struct crossfuse_session *session,
 	mode = atomic_load_explicit(&s->mode, memory_order_acquire);
 	call->private_word = mode & MODE_OF_CALL;
 	if (head_len < sizeof(struct cf_in_header) || head_len > total_len)
-		return session_malformed(s, 0);
+		return cf_session_malformed(s, 0);
 	raw = cf_get32(at + IN_AT(opcode), false);
 	if (init_swapped(raw) >= 0)
-		return handshake_request(s, call, at, head_len, total_len,
-					 init_swapped(raw));
+		return cf_handshake_request(s, call, at, head_len, total_len,
+					    init_swapped(raw));
 	if (mode)
 		return slow_request(s, call, at, head_len, total_len, mode);
 	call->opcode = raw;
@@ -357,21 +359,21 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 	    (call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE && parts.tail_len))
 		return -EBADMSG;
 	if (plan->tail == CROSSFUSE_TAIL_IOCTL) {
-		if (ioctl_reply(call, body, parts.tail_len))
+		if (cf_ioctl_reply(call, body, parts.tail_len))
 			return -EBADMSG;
 		retry = cf_get32(body + offsetof(struct cf_ioctl_out, flags),
 				 swapped) &
 			CF_IOCTL_RETRY;
 	}
 	if (plan->kind &&
-	    value_of_reply(s, plan->kind, call->opcode,
-			   cf_get32(body + plan->kind_at, swapped), &now))
+	    cf_value_of_reply(s, plan->kind, call->opcode,
+			      cf_get32(body + plan->kind_at, swapped), &now))
 		return -EBADMSG;
 	if (source.swap) {
 		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
-			ioctl_reply_swap(call, body + parts.tail_at,
-					 parts.tail_len, retry);
-		session_swap_out_header(head);
+			cf_ioctl_reply_swap(call, body + parts.tail_at,
+					    parts.tail_len, retry);
+		cf_session_swap_out_header(head);
 		cf_swap_parts(plan, &parts, &source, body);
 	}
 	if (plan->kind)
@@ -384,10 +386,10 @@ static void translate_error(struct session *s,
 			    const struct crossfuse_call *call, uint8_t *head,
 			    int32_t error, uint32_t mode)
 {
-	int32_t now = value_of_error(s, call->opcode, error);
+	int32_t now = cf_value_of_error(s, call->opcode, error);
 
 	if (mode_swaps(mode))
-		session_swap_out_header(head);
+		cf_session_swap_out_header(head);
 	cf_put32(head + OUT_AT(error), (uint32_t)now, mode & MODE_IN_SWAP);
 }
 
@@ -413,7 +415,7 @@ int crossfuse_session_reply(struct crossfuse_session *session,
 	if (mode & MODE_UNTOUCHED)
 		return 0;
 	if (!error && call->opcode == CF_INIT)
-		return handshake_reply(s, call, at, head_len, total_len);
+		return cf_handshake_reply(s, call, at, head_len, total_len);
 	if (!mode_translates(mode))
 		return 0;
 	if (error || !call_plans(call)) {
@@ -483,14 +485,14 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 		return 0;
 	plan = cf_notify_plan(code);
 	if (!plan) {
-		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, 0, code);
+		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, 0, code);
 		return -ENOSYS;
 	}
 	source.fixed = plan->size;
 	if (cf_check_parts(plan, &source, at + OUT_HEAD, head_len - OUT_HEAD,
 			   total_len - OUT_HEAD, &parts))
 		return -EBADMSG;
-	session_swap_out_header(at);
+	cf_session_swap_out_header(at);
 	cf_swap_parts(plan, &parts, &source, at + OUT_HEAD);
 	return 0;
 }

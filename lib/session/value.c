@@ -29,7 +29,7 @@ static void keep_open_flags(struct session *s, uint32_t old, uint32_t now)
 			      memory_order_relaxed);
 }
 
-void forget_open_flags(struct session *s)
+void cf_forget_open_flags(struct session *s)
 {
 	atomic_store(&s->last_flags, 0);
 }
@@ -46,7 +46,7 @@ static void keep_open_flags(struct session *s, uint32_t old, uint32_t now)
 	(void)s, (void)old, (void)now;
 }
 
-void forget_open_flags(struct session *s)
+void cf_forget_open_flags(struct session *s)
 {
 	s->last_flags = 0;
 }
@@ -62,8 +62,8 @@ static uint32_t open_flags(struct session *s, uint32_t opcode, uint32_t old)
 	now = crossfuse_open_flags(client_abi(s), s->config.server, old,
 				   &unknown);
 	if (unknown)
-		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_FLAGS, opcode,
-				unknown);
+		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_FLAGS, opcode,
+				   unknown);
 	else
 		keep_open_flags(s, old, now);
 	return now;
@@ -77,8 +77,8 @@ static uint32_t poll_events(struct session *s, const struct crossfuse_abi *from,
 	uint32_t now = crossfuse_poll_events(from, to, old, &unknown);
 
 	if (unknown)
-		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_POLL, opcode,
-				unknown);
+		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_POLL, opcode,
+				   unknown);
 	return now;
 }
 
@@ -89,12 +89,13 @@ static int lock_type(struct session *s, const struct crossfuse_abi *from,
 	int err = crossfuse_lock_type(from, to, old, ret_now);
 
 	if (err)
-		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_LOCK, opcode, old);
+		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_LOCK, opcode,
+				   old);
 	return err;
 }
 
-int value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
-		     uint32_t old, uint32_t *ret_now)
+int cf_value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
+			uint32_t old, uint32_t *ret_now)
 {
 	switch (kind) {
 	case CROSSFUSE_KIND_OPEN_FLAGS:
@@ -113,7 +114,7 @@ int value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
 	}
 }
 
-int32_t value_of_error(struct session *s, uint32_t opcode, int32_t error)
+int32_t cf_value_of_error(struct session *s, uint32_t opcode, int32_t error)
 {
 	bool known = true;
 	int32_t now;
@@ -122,20 +123,20 @@ int32_t value_of_error(struct session *s, uint32_t opcode, int32_t error)
 		return error;
 	now = crossfuse_errno(s->config.server, client_abi(s), -error, &known);
 	if (!known)
-		session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_ERRNO, opcode,
-				(uint32_t)-error);
+		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_ERRNO, opcode,
+				   (uint32_t)-error);
 	return -now;
 }
 
-int value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
-		   uint32_t old, uint32_t *ret_now)
+int cf_value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
+		      uint32_t old, uint32_t *ret_now)
 {
 	switch (kind) {
 	case CROSSFUSE_KIND_ERRNO:
 		*ret_now = old;
 		if ((int32_t)old < 0 && (int32_t)old >= -4095)
-			*ret_now = (uint32_t)value_of_error(s, opcode,
-							    (int32_t)old);
+			*ret_now = (uint32_t)cf_value_of_error(s, opcode,
+							       (int32_t)old);
 		return 0;
 	case CROSSFUSE_KIND_LOCK:
 		return lock_type(s, s->config.server, client_abi(s), opcode,

@@ -372,7 +372,6 @@ static void test_structs_38(void)
 #ifdef FUSE_CREATE_SUPP_GROUP
 	SIZE(supp_groups, fuse_supp_groups);
 	FIELD(supp_groups, fuse_supp_groups, nr_groups);
-	OFFSET(supp_groups, fuse_supp_groups, groups);
 #endif
 }
 
