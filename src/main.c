@@ -4,6 +4,7 @@
 #include "log.h"
 #include "options.h"
 #include "port/port.h"
+#include "probe/command.h"
 #include "relay.h"
 #include "systemd.h"
 #include "trace.h"
@@ -163,6 +164,7 @@ static const struct command {
 } commands[] = {
 	{ "abi", command_abi },
 	{ "decode", decode_command },
+	{ "probe", probe_command },
 };
 
 int main(int argc, char **argv)

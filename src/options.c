@@ -177,6 +177,7 @@ static void print_help(void)
 	puts("usage: crossfuse [OPTION]... CLIENT SERVER\n"
 	     "       crossfuse abi [NAME]\n"
 	     "       crossfuse decode [OPTION]... [FILE]\n"
+	     "       crossfuse probe [OPTION]... SERVER\n"
 	     "\n"
 	     "Shares SERVER with a FUSE client of any architecture.\n"
 	     "\n"
