@@ -23,8 +23,6 @@ static bool recall_open_flags(struct session *s, uint32_t old,
 
 static void keep_open_flags(struct session *s, uint32_t old, uint32_t now)
 {
-	if (atomic_load_explicit(&s->mode, memory_order_relaxed) & MODE_DETECT)
-		return;
 	atomic_store_explicit(&s->last_flags, (uint64_t)old << 32 | now,
 			      memory_order_relaxed);
 }
@@ -56,15 +54,19 @@ static uint32_t open_flags(struct session *s, uint32_t opcode, uint32_t old)
 {
 	uint32_t unknown = 0;
 	uint32_t now;
+	bool settled;
 
 	if (recall_open_flags(s, old, &now))
 		return now;
+	/* Before the ABI is read: another thread may settle it meanwhile. */
+	settled = !(atomic_load_explicit(&s->mode, memory_order_acquire) &
+		    MODE_DETECT);
 	now = crossfuse_open_flags(client_abi(s), s->config.server, old,
 				   &unknown);
 	if (unknown)
 		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_FLAGS, opcode,
 				   unknown);
-	else
+	else if (settled)
 		keep_open_flags(s, old, now);
 	return now;
 }
