@@ -16,26 +16,12 @@ enum {
 	HEADER = 16
 };
 
-/* The shortest request of an opcode, so that there is a call to reply to. */
-static size_t shortest_request(uint8_t *at, const struct crossfuse_opcode *op,
-			       const uint8_t *data, bool big)
+/* The request that is answered. */
+static size_t make_request(uint8_t *at, const struct crossfuse_opcode *op,
+			   const uint8_t *data, bool big)
 {
-	const struct crossfuse_layout *layout = &op->request;
-	size_t len = 40 + layout->min_size;
+	size_t len = shortest_request(at, op, FUZZ_UNIQUE, big);
 
-	memset(at, 0, 512);
-	switch (layout->tail) {
-	case CROSSFUSE_TAIL_NAME:
-	case CROSSFUSE_TAIL_NAME_BYTES:
-		len += 1;
-		break;
-	case CROSSFUSE_TAIL_TWO_NAMES:
-		len += 2;
-		break;
-	}
-	put_int(at, len, 4, big);
-	put_int(at + 4, op->code, 4, big);
-	put_int(at + 8, FUZZ_UNIQUE, 8, big);
 	if (op->code == CF_IOCTL) {
 		put_int(at + 48, data[2] & COMPAT ? CF_IOCTL_32BIT : 0, 4, big);
 		put_int(at + 52, get_int(data + 4, 4, false), 4, big);
@@ -49,16 +35,12 @@ static int ask(struct crossfuse_session *session, struct crossfuse_call *call,
 	       const uint8_t *data, struct side client)
 {
 	const struct crossfuse_opcode *op = crossfuse_opcode_at(data[3] % 64);
-	uint8_t request[512];
+	uint8_t request[FUZZ_REQUEST];
 	size_t len;
 
 	if (!op || op->code == CF_INIT || op->code == CF_CUSE_INIT)
 		op = crossfuse_opcode(CF_LOOKUP);
-	len = shortest_request(request, op, data, client.big);
-	/* All that is short of a lock's type is zeros: sparc has none such. */
-	if (op->code == CF_GETLK || op->code == CF_SETLK ||
-	    op->code == CF_SETLKW)
-		put_int(request + 72, 1, 4, client.big);
+	len = make_request(request, op, data, client.big);
 	return crossfuse_session_request(session, call, request, len, len);
 }
 

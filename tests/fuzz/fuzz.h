@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum {
 	FUZZ_MAX = 4096,
 	FUZZ_GUARD = 64,
+	FUZZ_REQUEST = 512,
 	FUZZ_UNIQUE = 0x5a
 };
 
@@ -142,29 +143,77 @@ static inline struct side side_of(const struct crossfuse_abi *abi)
 	return (struct side){ abi, crossfuse_abi_big_endian(abi) };
 }
 
+/*
+ * Lets FUSE_INIT and its reply go by, both with FLAGS; in the reply they stand
+ * for an answer too.
+ */
+static inline void shake_hands_at(struct crossfuse_session *session,
+				  struct side client, struct side server,
+				  uint32_t minor, uint64_t flags)
+{
+	struct crossfuse_call call;
+	uint8_t init[104] = { 0 };
+
+	put_int(init, 104, 4, client.big);
+	put_int(init + 4, CF_INIT, 4, client.big);
+	put_int(init + 40, CF_KERNEL_VERSION, 4, client.big);
+	put_int(init + 44, minor, 4, client.big);
+	put_int(init + 52, (uint32_t)flags, 4, client.big);
+	MUST(!crossfuse_session_request(session, &call, init, 104, 104));
+	memset(init, 0, 80);
+	put_int(init, 80, 4, server.big);
+	put_int(init + 16, CF_KERNEL_VERSION, 4, server.big);
+	put_int(init + 20, minor, 4, server.big);
+	put_int(init + 28, (uint32_t)flags, 4, server.big);
+	put_int(init + 48, flags >> 32, 4, server.big);
+	MUST(!crossfuse_session_reply(session, &call, init, 80, 80));
+}
+
+static inline void shake_hands(struct crossfuse_session *session,
+			       struct side client, struct side server,
+			       uint64_t flags)
+{
+	shake_hands_at(session, client, server, 45, flags);
+}
+
 /* Starts a session whose INIT and reply have gone by. */
 static inline void start(struct crossfuse_session *session, struct side client,
 			 struct side server, uint32_t minor, bool setxattr_ext)
 {
 	struct crossfuse_config config = { .server = server.abi,
 					   .client = client.abi };
-	uint32_t flags = setxattr_ext ? (uint32_t)CF_INIT_SETXATTR_EXT : 0;
-	struct crossfuse_call call;
-	uint8_t init[104] = { 0 };
+	uint64_t flags = setxattr_ext ? CF_INIT_SETXATTR_EXT : 0;
 
 	MUST(!crossfuse_session_init(session, &config));
-	put_int(init, 104, 4, client.big);
-	put_int(init + 4, CF_INIT, 4, client.big);
-	put_int(init + 40, CF_KERNEL_VERSION, 4, client.big);
-	put_int(init + 44, minor, 4, client.big);
-	put_int(init + 52, flags, 4, client.big);
-	MUST(!crossfuse_session_request(session, &call, init, 104, 104));
-	memset(init, 0, 80);
-	put_int(init, 80, 4, server.big);
-	put_int(init + 16, CF_KERNEL_VERSION, 4, server.big);
-	put_int(init + 20, minor, 4, server.big);
-	put_int(init + 28, flags, 4, server.big);
-	MUST(!crossfuse_session_reply(session, &call, init, 80, 80));
+	shake_hands_at(session, client, server, minor, flags);
+}
+
+/* The shortest request of an opcode, so that there is a call to reply to. */
+static inline size_t shortest_request(uint8_t at[FUZZ_REQUEST],
+				      const struct crossfuse_opcode *op,
+				      uint64_t unique, bool big)
+{
+	const struct crossfuse_layout *layout = &op->request;
+	size_t len = 40 + layout->min_size;
+
+	memset(at, 0, FUZZ_REQUEST);
+	switch (layout->tail) {
+	case CROSSFUSE_TAIL_NAME:
+	case CROSSFUSE_TAIL_NAME_BYTES:
+		len += 1;
+		break;
+	case CROSSFUSE_TAIL_TWO_NAMES:
+		len += 2;
+		break;
+	}
+	put_int(at, len, 4, big);
+	put_int(at + 4, op->code, 4, big);
+	put_int(at + 8, unique, 8, big);
+	/* All that is short of a lock's type is zeros: sparc has none such. */
+	if (op->code == CF_GETLK || op->code == CF_SETLK ||
+	    op->code == CF_SETLKW)
+		put_int(at + 72, 1, 4, big);
+	return len;
 }
 
 /* A single value there and back again. */

@@ -25,17 +25,27 @@ static inline uint32_t vector_canonical(int err)
 					 crossfuse_abi_canonical(), -err, NULL);
 }
 
-/* 0, or -1 for names that mean nothing. CLIENT "-": nothing is said. */
+/*
+ * 0, or -1 for names that mean nothing. CLIENT "-": nothing is said; SERVER
+ * "-": with the client's role, whose pages PAGE is of then.
+ */
 static inline int vector_start(struct vector_session *v, const char *server,
 			       const char *client, const char *policy,
 			       uint32_t page)
 {
-	struct crossfuse_config config = { .server_page_size = page,
-					   .no_detect = true };
+	struct crossfuse_config config = { .no_detect = true };
+	bool plays_client = !strcmp(server, "-");
 
 	config.server = crossfuse_abi_by_name(server);
 	config.client = crossfuse_abi_by_name(client);
-	if (!config.server || (!config.client && strcmp(client, "-")))
+	if (plays_client) {
+		config.role = CROSSFUSE_ROLE_CLIENT;
+		config.client_page_size = page;
+	} else {
+		config.server_page_size = page;
+	}
+	if ((!config.server && !plays_client) ||
+	    (!config.client && strcmp(client, "-")))
 		return -1;
 	if (!strcmp(policy, "refuse"))
 		config.policy = CROSSFUSE_REFUSE;

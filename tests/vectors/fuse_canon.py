@@ -5,6 +5,7 @@ It knows nothing of libcrossfuse; the tests hold the two against each other.
 """
 import types
 
+import fuse_spec
 import fuse_values as values
 from fuse_values import NoCounterpart
 
@@ -57,6 +58,11 @@ class Session:
         self.client, self.big = None, server.big
         self.minor, self.setxattr_ext = 0, False
         self.answered = self.untouched = False
+
+    def words(self):
+        """How it is set up, for the test vectors."""
+        return (f"{self.server.name} {self.said.name if self.said else '-'} "
+                f"{self.policy} {self.server_page}")
 
     # What both sides are.
 
@@ -462,3 +468,100 @@ class Session:
         if not page:
             return count
         return min(0xFFFF, -(-count * self.server_page // page))
+
+
+class Client(Session):
+    """The client's part: one that translates its own messages."""
+
+    def __init__(self, spec, arch, policy="translate", page=0):
+        plain = types.SimpleNamespace(**vars(arch))
+        super().__init__(spec, plain, arch, policy, page)
+        self.own, self.client, self.page = arch, arch, page or arch.page
+        self.big, self.offered = arch.big, False
+
+    def words(self):
+        return f"- {self.own.name} {self.policy} {self.server_page}"
+
+    def server_big(self):
+        return self.big
+
+    def towards(self, arch):
+        """What the server is taken for; byte order is the client's: 2.1."""
+        self.server = types.SimpleNamespace(**vars(arch))
+        self.server.big = self.big
+
+    def ioctl_request(self, call, message):
+        """The size may stay (6.7); FLAGS tell of the sender's `long` (6.3)."""
+        call.ioctl = (True, {})
+        try:
+            return values.ioctl(self.spec, self.own, self.server,
+                                message.get(52, 4)), []
+        except NoCounterpart:
+            raise Refused(ENOTTY) from None
+
+    def init(self, call, code, data, big):
+        call.opcode, call.big = code, big
+        message, body = Bytes(data, big, big), len(data) - 40
+        call.unique = message.get(8, 8)
+        malformed(body >= 16 and message.get(0, 4) == len(data))
+        major, minor = message.get(40, 4), message.get(44, 4)
+        malformed(0 < major <= 0xFFFF and minor <= 0xFFFF)
+        flags, arch_id = message.get(52, 4), 0
+        if flags & EXT and body >= 20:
+            flags |= message.get(56, 4) << 32
+        if body >= 24 and code == INIT:
+            arch_id = message.get(60, 4)
+        self.big, self.minor, self.major, self.flags = big, minor, major, flags
+        self.bit = 1 << (40 if minor <= 40 else 62)
+        self.setxattr_ext = self.answered = False
+        self.towards(self.own)
+        # Its own offer, or ours in its place; 3.1, 3.3.
+        self.offered = bool(arch_id and flags & self.bit)
+        self.ours = (self.policy != "ignore" and code == INIT and major == 7
+                     and body >= 24)
+        if self.ours:
+            self.offered = True
+            flags |= self.bit | EXT
+            message.put(52, 4, flags & 0xFFFFFFFF)
+            message.put(56, 4, flags >> 32)
+            message.put(60, 4, fuse_spec.arch_id(self.own.name))
+        return call, bytes(message.at)
+
+    def init_reply(self, message):
+        body = len(message.at) - 16
+        malformed(body >= 8)
+        if self.major != 7 or message.get(16, 4) != 7 or body < 24:
+            return bytes(message.at)
+        flags = message.get(28, 4)
+        if flags & EXT and body >= 36:
+            flags |= message.get(48, 4) << 32
+        answers = 1 << 62 | (1 << 40 if self.minor <= 40 else 0)
+        if flags & answers & ~(self.bit if self.offered else 0):
+            raise Refused(EPROTO)
+        self.setxattr_ext = bool(flags & self.flags & SETXATTR_EXT)
+        if self.ours:
+            self.take_answer(message, body, flags)
+        return bytes(message.at)
+
+    def take_answer(self, reply, body, flags):
+        """The rest of the client sees neither offer nor answer: 3.5."""
+        if flags & self.bit:
+            self.answered = True
+            self.towards(self.spec.canonical)
+            if flags & MAX_PAGES and body >= 30:
+                reply.put(44, 2, self.pages(reply.get(44, 2)))
+            if not self.same() and reply.get(20, 4) > NEWEST:
+                reply.put(20, 4, NEWEST)
+        if body < 36:
+            return
+        flags &= ~self.bit
+        if not self.flags & EXT:
+            flags &= 0xFFFFFFFF & ~EXT
+        reply.put(28, 4, flags & 0xFFFFFFFF)
+        reply.put(48, 4, flags >> 32)
+
+    def pages(self, count):
+        """Rounded down, but to no less than 1: 5.6."""
+        if not self.page or not count:
+            return count
+        return max(1, min(0xFFFF, count * 4096 // self.page))

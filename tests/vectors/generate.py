@@ -4,7 +4,11 @@
 
 conversations.txt, one command a line, bytes in hexadecimal:
 
-    session SERVER CLIENT POLICY PAGE    a new session; CLIENT - : not said
+    session SERVER CLIENT POLICY PAGE    a new session; CLIENT - : not said;
+                                         SERVER - : with the client's role;
+                                         PAGE: of the server's or, with that
+                                         role, of the client's, 0: as its
+                                         architecture has them
     request BYTES = BYTES                from the client; = what the server gets
     request BYTES ! ERROR                or the canonical error it fails with
     reply ..., notify ...                likewise, from the server
@@ -45,9 +49,7 @@ class File:
         self.lines = [HEAD]
 
     def session(self, session):
-        self.lines.append(f"session {session.server.name} "
-                          f"{session.said.name if session.said else '-'} "
-                          f"{session.policy} {session.server_page}\n")
+        self.lines.append(f"session {session.words()}\n")
 
     def message(self, what, data, work):
         try:
@@ -172,6 +174,46 @@ def conversation(spec, rng, file, client, server, names, offered):
     exchanges(spec, rng, file, session, names, ours, theirs)
 
 
+def offers(spec, rng, file):
+    """What a client says and what it hears, of each kind and minor: 3.1-3.3."""
+    cases = []
+    for name in ("x86_64", "mips64", "sparc64", "aarch64"):
+        for minor in (36, 40, 41, 60):
+            bit = OLD if minor <= 40 else NEW
+            cases += [(name, "translate", 0, minor, 64, flags, answer)
+                      for flags in (0, EXT, EXT | PAGES | XATTR)
+                      for answer in (0, EXT | PAGES | bit)]
+        cases += [(name, "ignore", 0, 45, 64, EXT, EXT | NEW),
+                  (name, "translate", 0, 35, 16, 0, EXT | OLD),
+                  (name, "translate", 0, 35, 16, 0, PAGES),
+                  (name, "translate", 0, 40, 64, EXT, EXT | NEW),
+                  (name, "translate", 0, 41, 64, EXT, EXT | OLD)]
+        cases += [(name, "translate", page, 45, 64, EXT, EXT | PAGES | NEW)
+                  for page in (512, 4096, 16384, 65536)]
+    for name, policy, page, minor, size, flags, answer in cases:
+        session = fuse_canon.Client(spec, spec.arch[name], policy, page)
+        writer = fuse_random.Writer(spec, rng, session.own, session.own.big)
+        file.session(session)
+        call = file.message("request", init(writer, 0, flags, minor, size),
+                            session.request)
+        reply = init_reply(writer, call, answer, minor,
+                           rng.choice((64, 64, 64, 36, 24)),
+                           rng.choice((0, 1, 3, 16, 256, 65535)))
+        file.message("reply", reply, lambda data: session.reply(call, data))
+
+
+def client_conversation(spec, rng, file, name, names, answered):
+    session = fuse_canon.Client(spec, spec.arch[name])
+    ours = fuse_random.Writer(spec, rng, session.own, session.own.big)
+    file.session(session)
+    call = file.message("request", init(ours, 0, EXT | XATTR), session.request)
+    file.message("reply", init_reply(ours, call, EXT | XATTR |
+                                     (NEW if answered else 0)),
+                 lambda data: session.reply(call, data))
+    theirs = fuse_random.Writer(spec, rng, session.server, session.big)
+    exchanges(spec, rng, file, session, names, ours, theirs)
+
+
 def write():
     spec, rng, file = fuse_spec.Spec(), random.Random(7), File()
     handshakes(spec, rng, file)
@@ -181,6 +223,12 @@ def write():
     for client, server in (("s390x", "x86_64"), ("mips64el", "x86_64"),
                            ("armv7l", "sparc64"), ("sparc64", "aarch64")):
         conversation(spec, rng, file, client, server, SPECIAL, True)
+    offers(spec, rng, file)
+    client_conversation(spec, rng, file, "sparc64", None, True)
+    for name in ("aarch64", "ppc64le", "mips", "mips64el", "alpha", "parisc",
+                 "m68k", "xtensa", "x86_64"):
+        client_conversation(spec, rng, file, name, SPECIAL, True)
+    client_conversation(spec, rng, file, "mips64", SPECIAL, False)
     return "".join(file.lines)
 
 
