@@ -243,10 +243,11 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
  * IOV_COUNT + 1 pieces, describes the translated message: HEAD, then what of
  * IOV is not in the head, where it lies.
  *
- * The number of pieces in RET_IOV. Negative: what the other three return;
- * -ENOBUFS if the head is longer than HEAD_SIZE (a message's whole length is
- * always enough); -EINVAL for an IOV_COUNT that is not positive, or lengths
- * that do not add up. HEAD may be written to even so, RET_IOV is not.
+ * The number of pieces in RET_IOV. Negative: what the other three return. Or,
+ * with CALL set to zero and nothing done: -ENOBUFS if the head is longer than
+ * HEAD_SIZE (a message's whole length is always enough); -EINVAL for an
+ * IOV_COUNT that is not positive, or lengths that do not add up. HEAD may be
+ * written to even so, RET_IOV is not.
  */
 int crossfuse_session_request_iov(struct crossfuse_session *session,
 				  struct crossfuse_call *call,

@@ -169,13 +169,14 @@ enum cf_notify_code {
 #define CF_INIT_HAS_IO_URING_BUFPOOL (UINT64_C(1) << 43)
 
 /*
- * The canonical protocol's own: bit 40 between a client of minor 40 or less
- * and its server, where CF_INIT_ALLOW_IDMAP (7.41) is not known yet.
+ * The canonical protocol's own. A server also takes an offer by the bit that
+ * was proposed first, of a client that cannot mean CF_INIT_ALLOW_IDMAP (7.41)
+ * by it; a client does not make one, since servers of today answer that bit.
  */
-#define CF_INIT_CANON_ARCH_OLD (UINT64_C(1) << 40)
 #define CF_INIT_CANON_ARCH     (UINT64_C(1) << 62)
+#define CF_INIT_CANON_ARCH_OLD (UINT64_C(1) << 40)
 
-/* The last minor whose clients offer CF_INIT_CANON_ARCH_OLD. */
+/* The last minor whose clients may offer CF_INIT_CANON_ARCH_OLD. */
 #define CF_CANON_ARCH_OLD_MINOR 40
 
 /* Bytes per unit of cf_init_out.max_pages in the canonical form. */

@@ -4,11 +4,15 @@
 #include "private.h"
 #include <errno.h>
 
-/* Adds to INIT what is needed for an offer; true if there is room for it. */
+/*
+ * Adds to INIT what is needed for an offer; true if there is room for it. Not
+ * by the old bit, whatever the minor: some servers answer that one in ignorance.
+ */
 static bool put_offer(const struct session *s, uint8_t *body, size_t len,
 		      const struct offer *offer)
 {
-	uint64_t flags = offer->flags | canon_bit(offer->minor) | CF_INIT_EXT;
+	uint64_t flags = (offer->flags & ~canon_bits(offer->minor)) |
+			 CF_INIT_CANON_ARCH | CF_INIT_EXT;
 	bool swapped = s->swapped;
 
 	if (len < END_OF(init_in, arch_id))
@@ -36,16 +40,6 @@ void cf_client_offer(struct session *s, struct crossfuse_call *call,
 	s->own_offer = offer->canon && !s->offered;
 	cf_session_set_client(s, s->config.client, CROSSFUSE_SOURCE_ADMIN, 0);
 	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
-}
-
-/* Every bit that would be an answer to a client of this minor. */
-static uint64_t answer_bits(uint32_t minor)
-{
-	uint64_t bits = CF_INIT_CANON_ARCH;
-
-	if (minor <= CF_CANON_ARCH_OLD_MINOR)
-		bits |= CF_INIT_CANON_ARCH_OLD;
-	return bits;
 }
 
 /* Canonical max_pages in pages of the client. */
@@ -78,7 +72,7 @@ static void hide_answer(const struct session *s, uint8_t *body, size_t len,
 {
 	if (len < END_OF(init_out, flags2))
 		return;
-	flags &= ~canon_bit(s->minor);
+	flags &= ~CF_INIT_CANON_ARCH;
 	if (!(s->init_flags & CF_INIT_EXT))
 		flags &= UINT32_MAX & ~CF_INIT_EXT;
 	cf_put32(body + ANSWER_AT(flags), (uint32_t)flags, false);
@@ -88,16 +82,19 @@ static void hide_answer(const struct session *s, uint8_t *body, size_t len,
 int cf_client_answer(struct session *s, uint8_t *body, size_t len)
 {
 	uint64_t flags = read_answer(body, len);
+	uint64_t bits = canon_bits(s->minor);
 	uint64_t offered = 0;
 
-	if (s->offered || s->own_offer)
-		offered = canon_bit(s->minor);
-	if (flags & answer_bits(s->minor) & ~offered)
+	if (s->offered)
+		offered = CF_INIT_CANON_ARCH;
+	else if (s->own_offer)
+		offered = s->init_flags & bits;
+	if (flags & bits & ~offered)
 		return -EPROTO;
 	s->setxattr_ext = flags & s->init_flags & CF_INIT_SETXATTR_EXT;
 	if (!s->offered)
 		return 0;
-	if (flags & offered) {
+	if (flags & CF_INIT_CANON_ARCH) {
 		s->answered = true;
 		s->config.server = crossfuse_abi_canonical();
 		cf_session_set_client(s, s->config.client,

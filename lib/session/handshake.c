@@ -16,7 +16,7 @@ static void hide_offer(uint8_t *body, size_t len, uint32_t minor, bool swapped)
 
 	if (len < END_OF(init_in, arch_id))
 		return;
-	upper &= ~(uint32_t)(canon_bit(minor) >> 32);
+	upper &= ~(uint32_t)(canon_bits(minor) >> 32);
 	cf_put32(body + INIT_AT(flags2), upper, swapped);
 	cf_put32(body + INIT_AT(arch_id), 0, swapped);
 }
@@ -257,12 +257,11 @@ static int fall_back(struct session *s)
 static void put_flags(const struct session *s, uint8_t *body, size_t len,
 		      uint64_t flags)
 {
-	uint64_t now = flags & ~CF_INIT_CANON_ARCH;
+	uint64_t bits = canon_bits(s->minor);
+	uint64_t now = flags & ~bits;
 
-	if (s->minor <= CF_CANON_ARCH_OLD_MINOR)
-		now &= ~CF_INIT_CANON_ARCH_OLD;
 	if (s->answered)
-		now |= canon_bit(s->minor) | CF_INIT_EXT;
+		now |= (s->init_flags & bits) | CF_INIT_EXT;
 	if (now == flags || len < END_OF(init_out, flags2))
 		return;
 	cf_put32(body + ANSWER_AT(flags), (uint32_t)now, false);

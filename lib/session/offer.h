@@ -24,11 +24,14 @@ struct offer {
 	bool canon; /* it offers canonical constants */
 };
 
-/* The bit that stands for the offer between a client of this minor and us. */
-static inline uint64_t canon_bit(uint32_t minor)
+/* The bits that a client of this minor may offer with. */
+static inline uint64_t canon_bits(uint32_t minor)
 {
-	return minor <= CF_CANON_ARCH_OLD_MINOR ? CF_INIT_CANON_ARCH_OLD
-						: CF_INIT_CANON_ARCH;
+	uint64_t bits = CF_INIT_CANON_ARCH;
+
+	if (minor <= CF_CANON_ARCH_OLD_MINOR)
+		bits |= CF_INIT_CANON_ARCH_OLD;
+	return bits;
 }
 
 static inline void read_offer(const uint8_t *body, size_t len, bool swapped,
@@ -47,7 +50,7 @@ static inline void read_offer(const uint8_t *body, size_t len, bool swapped,
 	}
 	if (len >= END_OF(init_in, arch_id))
 		offer.arch_id = cf_get32(body + INIT_AT(arch_id), swapped);
-	offer.canon = offer.arch_id && offer.flags & canon_bit(offer.minor);
+	offer.canon = offer.arch_id && offer.flags & canon_bits(offer.minor);
 	*ret = offer;
 }
 

@@ -34,8 +34,6 @@ static const struct variant unanswered[] = {
 	{ RULE_BIT_ARCH, 40, 64, CANON_ARCH_OLD, 0, ARCH_NONE,
 	  CANON_ARCH_OLD | CANON_ARCH },
 	{ RULE_BIT_40, 41, 64, CANON_ARCH_OLD, 0, ARCH_OWN, CANON_ARCH },
-	{ RULE_BIT_62, 40, 64, CANON_ARCH, 0, ARCH_OWN,
-	  CANON_ARCH_OLD | CANON_ARCH },
 	{ RULE_ANSWER_NONE, 47, 64, 0, 0, ARCH_NONE, CANON_ARCH },
 	{ RULE_ANSWER_NONE, 40, 64, 0, 0, ARCH_NONE,
 	  CANON_ARCH_OLD | CANON_ARCH },
@@ -165,7 +163,8 @@ static void check_answered(struct probe *probe, const struct variant *variant,
 {
 	struct hello hello = hello_of(probe, variant);
 	struct greeting greeting;
-	uint64_t other = variant->minor <= 40 ? CANON_ARCH : 0;
+	uint64_t other =
+		variant->minor <= 40 ? (CANON_ARCH_OLD | CANON_ARCH) & ~bit : 0;
 	int ret;
 
 	if (!probe->speaks) {
@@ -184,15 +183,20 @@ static void check_answered(struct probe *probe, const struct variant *variant,
 	rule_check(probe, variant->rule, greeting.flags & bit,
 		   "it is not answered");
 	rule_check(probe, variant->rule, !(greeting.flags & other),
-		   "bit 62 of the reply is set as well");
+		   "bit %d of the reply is set as well",
+		   other == CANON_ARCH ? 62 : 40);
 	if (greeting.flags & bit)
 		check_meaning(probe);
 }
 
 static void check_offers(struct probe *probe)
 {
-	static const struct variant offers[] = {
+	enum {
+		OFFERS = 5
+	};
+	static const struct variant offers[OFFERS] = {
 		{ RULE_ANSWER_OLD, 40, 64, CANON_ARCH_OLD, 0, ARCH_OWN, 0 },
+		{ RULE_ANSWER_EARLY, 40, 64, CANON_ARCH, 0, ARCH_OWN, 0 },
 		{ RULE_ANSWER_NEW, 41, 64, CANON_ARCH, 0, ARCH_OWN, 0 },
 		{ RULE_CASE_OTHER, 47, 64, CANON_ARCH, 0, ARCH_OWN, 0 },
 		{ RULE_INIT_24, 47, 24, CANON_ARCH, 0, ARCH_OWN, 0 },
@@ -207,7 +211,7 @@ static void check_offers(struct probe *probe)
 	check_answered(probe, &unknown, CANON_ARCH);
 	if (same_values(probe->abi, probe->server)) {
 		check_unanswered(probe, &same);
-		for (size_t i = 0; i < 4; i++)
+		for (size_t i = 0; i < OFFERS; i++)
 			rule_skip(probe, offers[i].rule,
 				  "it is like the server");
 		return;
@@ -217,7 +221,7 @@ static void check_offers(struct probe *probe)
 		check_answered(probe, &offers[0], CANON_ARCH_OLD);
 	else
 		check_misunderstanding(probe, &offers[0]);
-	for (size_t i = 1; i < 4; i++)
+	for (size_t i = 1; i < OFFERS; i++)
 		check_answered(probe, &offers[i], CANON_ARCH);
 }
 

@@ -31,7 +31,6 @@
 	RULE(BIT_ARCH, "3.2/arch", ONCE, MUST,                                 \
 	     "an offer with arch_id 0 is not answered")                        \
 	RULE(BIT_40, "3.2/40", ONCE, MUST, "bit 40 is no offer at minor 41")   \
-	RULE(BIT_62, "3.2/62", ONCE, MUST, "bit 62 is no offer at minor 40")   \
 	RULE(BIT_FREE, "3.2/free", ONCE, MUST,                                 \
 	     "bits 44 to 61 and 63 change nothing")                            \
 	RULE(ANSWER_NONE, "3.3.2/none", ONCE, MUST,                            \
@@ -40,6 +39,8 @@
 	     "arch_id without an offer gets no answer")                        \
 	RULE(ANSWER_OLD, "3.3.3/40", ONCE, MUST,                               \
 	     "at minor 40 the answer is bit 40, with FUSE_INIT_EXT")           \
+	RULE(ANSWER_EARLY, "3.3.3/early", ONCE, MUST,                          \
+	     "at minor 40 an offer by bit 62 is answered by bit 62 alone")     \
 	RULE(ANSWER_NEW, "3.3.3/62", ONCE, MUST,                               \
 	     "at minor 41 the answer is bit 62, with FUSE_INIT_EXT")           \
 	RULE(ANSWER_MEANS, "3.3.5", ONCE, MUST,                                \

@@ -33,7 +33,7 @@ struct sides {
 	struct crossfuse_session server; /* the same translation, turned round */
 	struct side side;
 	uint32_t arch_id;
-	uint64_t bit; /* that stands for an offer */
+	uint64_t bits; /* that stand for an offer */
 	bool offered;
 	bool canonical; /* by what the server answered */
 	bool long_setxattr;
@@ -56,7 +56,9 @@ static void set_up(struct sides *s, const uint8_t *data)
 		config.client_page_size = 65536;
 	else if (data[1] & PAGES_16K)
 		config.client_page_size = 16384;
-	s->bit = UINT64_C(1) << (data[2] <= 40 ? 40 : 62);
+	s->bits = CF_INIT_CANON_ARCH;
+	if (data[2] <= 40)
+		s->bits |= CF_INIT_CANON_ARCH_OLD;
 	s->offered = !(data[1] & (NO_OFFER | OTHER_MAJOR)) && data[3] >= 24;
 	s->canonical = s->long_setxattr = false;
 	MUST(!crossfuse_session_init(&s->client, &config));
@@ -89,7 +91,8 @@ static void send_init(struct sides *s, const uint8_t *data,
 	if (s->offered) {
 		if (!(flags & CF_INIT_EXT))
 			flags &= UINT32_MAX;
-		flags |= CF_INIT_EXT | s->bit;
+		flags &= ~s->bits;
+		flags |= CF_INIT_EXT | CF_INIT_CANON_ARCH;
 		put_int(want.at + 52, (uint32_t)flags, 4, big);
 		put_int(want.at + 56, flags >> 32, 4, big);
 		put_int(want.at + 60, s->arch_id, 4, big);
@@ -115,9 +118,9 @@ static void check_answer(struct sides *s, const uint8_t *data,
 	const uint8_t *body = sent->at + OUT_HEADER;
 	size_t len = sent->len - OUT_HEADER;
 	uint64_t sent_flags = get_int(data + 5, 8, false);
-	uint64_t answers = CF_INIT_CANON_ARCH, flags;
+	uint64_t flags, offered = 0;
 	bool own = data[1] & OWN_OFFER && data[3] >= 24 &&
-		   sent_flags & CF_INIT_EXT && sent_flags & s->bit;
+		   sent_flags & CF_INIT_EXT;
 	enum crossfuse_source source;
 	bool big = s->side.big;
 
@@ -127,20 +130,19 @@ static void check_answer(struct sides *s, const uint8_t *data,
 		MUST(source != CROSSFUSE_SOURCE_CANON);
 		return;
 	}
-	if (data[2] <= 40)
-		answers |= CF_INIT_CANON_ARCH_OLD;
+	if (s->offered)
+		offered = CF_INIT_CANON_ARCH;
+	else if (own)
+		offered = sent_flags & s->bits;
 	flags = reply_flags(body, len, big);
 	s->long_setxattr = flags & sent_flags & CF_INIT_SETXATTR_EXT;
-	flags &= answers;
-	s->canonical = s->offered && flags == s->bit;
-	if (flags && !(flags == s->bit && (s->offered || own)))
-		MUST(err == -EPROTO);
-	else
-		MUST(!err);
+	flags &= s->bits;
+	s->canonical = s->offered && flags == CF_INIT_CANON_ARCH;
+	MUST(err == (flags & ~offered ? -EPROTO : 0));
 	MUST(s->canonical == (source == CROSSFUSE_SOURCE_CANON));
 	/* The client hears nothing of what it did not say. */
 	if (!err && s->offered)
-		MUST(!(reply_flags(got->at + OUT_HEADER, len, big) & answers));
+		MUST(!(reply_flags(got->at + OUT_HEADER, len, big) & s->bits));
 	if (!err && !s->offered)
 		MUST(!memcmp(sent, got, sizeof(*sent)));
 }

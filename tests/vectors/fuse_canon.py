@@ -48,6 +48,14 @@ class Bytes:
             self.at[at:at + width] = self.at[at:at + width][::-1]
 
 
+CANON_ARCH = 1 << 62
+
+
+def offer_bits(minor):
+    """3.2"""
+    return CANON_ARCH | (1 << 40 if minor <= 40 else 0)
+
+
 class Session:
     """One connection. CLIENT: what the administrator says, or None."""
 
@@ -382,13 +390,13 @@ class Session:
             flags |= message.get(56, 4) << 32
         if body >= 24 and code == INIT:
             arch_id = message.get(60, 4)
-        bit = 1 << (40 if minor <= 40 else 62)
+        bits = offer_bits(minor)
         self.big, self.minor, self.major = big, minor, major
-        self.flags, self.bit, self.arch_id = flags, bit, arch_id
+        self.flags, self.arch_id = flags, arch_id
         self.setxattr_ext = self.answered = self.untouched = False
         self.client = None
         if major == 7:
-            self.decide(bool(arch_id and flags & bit))
+            self.decide(bool(arch_id and flags & bits))
         if self.untouched:
             return call, bytes(data)
         for at, width in IN_HEADER:
@@ -399,7 +407,7 @@ class Session:
                 message.turn(40 + field.at, field.width)
         if arch_id:
             upper = Bytes(message.at, self.server.big, self.server.big)
-            upper.put(56, 4, upper.get(56, 4) & ~(bit >> 32))
+            upper.put(56, 4, upper.get(56, 4) & ~(bits >> 32))
             upper.put(60, 4, 0)
             return call, bytes(upper.at)
         return call, bytes(message.at)
@@ -454,11 +462,10 @@ class Session:
             reply.put(20, 4, NEWEST)
         if body < 36:
             return
-        now = flags & ~(1 << 62)
-        if self.minor <= 40:
-            now &= ~(1 << 40)
+        bits = offer_bits(self.minor)
+        now = flags & ~bits
         if self.answered:
-            now |= self.bit | EXT
+            now |= self.flags & bits | EXT
         if now != flags:
             reply.put(28, 4, now & 0xFFFFFFFF)
             reply.put(48, 4, now >> 32)
@@ -477,7 +484,7 @@ class Client(Session):
         plain = types.SimpleNamespace(**vars(arch))
         super().__init__(spec, plain, arch, policy, page)
         self.own, self.client, self.page = arch, arch, page or arch.page
-        self.big, self.offered = arch.big, False
+        self.big, self.offered = arch.big, 0
 
     def words(self):
         return f"- {self.own.name} {self.policy} {self.server_page}"
@@ -491,7 +498,7 @@ class Client(Session):
         self.server.big = self.big
 
     def ioctl_request(self, call, message):
-        """The size may stay (6.7); FLAGS tell of the sender's `long` (6.3)."""
+        """The size may stay (6.7); the payload is the server's (3.6)."""
         call.ioctl = (True, {})
         try:
             return values.ioctl(self.spec, self.own, self.server,
@@ -512,16 +519,15 @@ class Client(Session):
         if body >= 24 and code == INIT:
             arch_id = message.get(60, 4)
         self.big, self.minor, self.major, self.flags = big, minor, major, flags
-        self.bit = 1 << (40 if minor <= 40 else 62)
         self.setxattr_ext = self.answered = False
         self.towards(self.own)
-        # Its own offer, or ours in its place; 3.1, 3.3.
-        self.offered = bool(arch_id and flags & self.bit)
+        # Its own offer, or ours in its place; 3.6.
+        self.offered = flags & offer_bits(minor) if arch_id else 0
         self.ours = (self.policy != "ignore" and code == INIT and major == 7
                      and body >= 24)
         if self.ours:
-            self.offered = True
-            flags |= self.bit | EXT
+            self.offered = CANON_ARCH
+            flags = flags & ~offer_bits(minor) | CANON_ARCH | EXT
             message.put(52, 4, flags & 0xFFFFFFFF)
             message.put(56, 4, flags >> 32)
             message.put(60, 4, fuse_spec.arch_id(self.own.name))
@@ -535,8 +541,7 @@ class Client(Session):
         flags = message.get(28, 4)
         if flags & EXT and body >= 36:
             flags |= message.get(48, 4) << 32
-        answers = 1 << 62 | (1 << 40 if self.minor <= 40 else 0)
-        if flags & answers & ~(self.bit if self.offered else 0):
+        if flags & offer_bits(self.minor) & ~self.offered:
             raise Refused(EPROTO)
         self.setxattr_ext = bool(flags & self.flags & SETXATTR_EXT)
         if self.ours:
@@ -544,8 +549,8 @@ class Client(Session):
         return bytes(message.at)
 
     def take_answer(self, reply, body, flags):
-        """The rest of the client sees neither offer nor answer: 3.5."""
-        if flags & self.bit:
+        """The rest of the client sees neither offer nor answer: 3.6."""
+        if flags & CANON_ARCH:
             self.answered = True
             self.towards(self.spec.canonical)
             if flags & MAX_PAGES and body >= 30:
@@ -554,7 +559,7 @@ class Client(Session):
                 reply.put(20, 4, NEWEST)
         if body < 36:
             return
-        flags &= ~self.bit
+        flags &= ~CANON_ARCH
         if not self.flags & EXT:
             flags &= 0xFFFFFFFF & ~EXT
         reply.put(28, 4, flags & 0xFFFFFFFF)
