@@ -18,10 +18,10 @@
 #include <linux/utsname.h>
 
 /*
- * The bits that are an answer, in this version of the protocol or in another
- * one: FUSE_CANON_ARCH had to move when its bit was taken.
+ * The bits that are an answer: also that of the first proposal, which is not
+ * offered, or is FUSE_ALLOW_IDMAP where there is that.
  */
-#define CANON_ANSWER_BITS (FUSE_CANON_ARCH | 1ULL << 62)
+#define CANON_ANSWER_BITS (FUSE_CANON_ARCH | 1ULL << 40)
 
 /* Canonical max_pages counts pages of this size */
 #define CANON_PAGE_SHIFT 12
@@ -32,7 +32,11 @@
 #define CANON_IOC_SIZESHIFT 16
 #define CANON_IOC_DIRSHIFT 30
 
-#define CANON_IOC_INVALID (~0U)
+/*
+ * Bits of open flags that are the same everywhere: the access mode, the mark of
+ * an open for execution, and bit 26, a mark of fanotify's or O_EMPTYPATH.
+ */
+#define CANON_OPEN_SAME (O_ACCMODE | 0x20 | 0x4000000)
 
 /*
  * Error numbers of user space end here; what is above is the kernel's own and
@@ -78,8 +82,8 @@ bool fuse_canon_answer(struct fuse_conn *fc, const struct fuse_init_in *in,
 
 static u32 canon_open_flags(u32 flags)
 {
-	u32 known = O_ACCMODE | O_NDELAY | (__force u32)FMODE_EXEC;
-	u32 canon = flags & (O_ACCMODE | (__force u32)FMODE_EXEC);
+	u32 known = CANON_OPEN_SAME;
+	u32 canon = flags & CANON_OPEN_SAME;
 
 	if (fuse_canon_native_open())
 		return flags;
@@ -163,23 +167,22 @@ static u32 native_poll(u32 events)
 	return mangle_poll((__force __poll_t)events);
 }
 
-static const struct canon_pair canon_ioctls[] = {
+static const struct {
+	s64 native;
+	s64 canonical;
+} canon_ioctls[] = {
 #define CANON_IOCTL
 #define CANON(name, canonical) { (name), (canonical) }
 #include "canon_values.h"
 };
 
-static u32 canon_ioctl(u32 cmd)
+/*
+ * A number that _IOC() made, or one that is no more than a number. Returns
+ * CANON_NONE if it is something else.
+ */
+static s64 canon_ioctl_fields(u32 cmd)
 {
-	unsigned int i;
 	u32 dir;
-
-	if (fuse_canon_native_ioctl())
-		return cmd;
-
-	for (i = 0; i < ARRAY_SIZE(canon_ioctls); i++)
-		if (canon_ioctls[i].native == cmd)
-			return canon_ioctls[i].canonical;
 
 	switch (_IOC_DIR(cmd)) {
 	case _IOC_NONE:
@@ -196,20 +199,38 @@ static u32 canon_ioctl(u32 cmd)
 		break;
 	default:
 		/* A bare number is the same everywhere, if it is no more */
-		return cmd <= U16_MAX ? cmd : CANON_IOC_INVALID;
+		return cmd <= U16_MAX ? cmd : CANON_NONE;
 	}
 	return dir << CANON_IOC_DIRSHIFT |
 	       _IOC_SIZE(cmd) << CANON_IOC_SIZESHIFT |
 	       _IOC_TYPE(cmd) << _IOC_TYPESHIFT | _IOC_NR(cmd);
 }
 
+static s64 canon_ioctl(u32 cmd)
+{
+	unsigned int i;
+	s64 canon;
+
+	if (fuse_canon_native_ioctl())
+		return cmd;
+
+	for (i = 0; i < ARRAY_SIZE(canon_ioctls); i++)
+		if (canon_ioctls[i].native == cmd)
+			return canon_ioctls[i].canonical;
+
+	/* The server would take it for the one that has this canonical number */
+	canon = canon_ioctl_fields(cmd);
+	for (i = 0; i < ARRAY_SIZE(canon_ioctls); i++)
+		if (canon_ioctls[i].canonical == canon)
+			return CANON_NONE;
+	return canon;
+}
+
 bool __fuse_canon_ioctl_ok(const struct fuse_args *args)
 {
 	const struct fuse_ioctl_in *in = args->in_args[0].value;
 
-	if (fuse_canon_native_ioctl())
-		return true;
-	return canon_ioctl(in->cmd) != CANON_IOC_INVALID;
+	return canon_ioctl(in->cmd) != CANON_NONE;
 }
 
 /*

@@ -13,8 +13,12 @@
 #include <linux/ioctl.h>
 #include <linux/poll.h>
 #include <linux/serial.h>
+#include <linux/sockios.h>
 #include <linux/termios.h>
 #include <linux/types.h>
+
+/* Instead of an ioctl number */
+#define CANON_NONE (-1LL)
 
 struct fuse_args;
 struct fuse_conn;
@@ -37,7 +41,8 @@ static __always_inline bool fuse_canon_native_open(void)
 
 static __always_inline bool fuse_canon_native_errno(void)
 {
-	bool same = true;
+	/* Where it is an error of its own there is no canonical one for it */
+	bool same = EDEADLOCK == EDEADLK;
 
 #define CANON_ERRNO
 #define CANON(name, canonical) (same = same && E##name == (canonical))

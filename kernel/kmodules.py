@@ -17,6 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "guests"))
 
 from guests import GUESTS as COMMON, cache_dir  # noqa: E402
+import kcross  # noqa: E402
+from kcross import host_arch  # noqa: E402
 from packages import (FetchError, fetch_kernel, kernel_dir,  # noqa: E402
                       locked, retried)
 
@@ -70,10 +72,6 @@ class Release:
 
 def suites_of(guest):
     return [guest.suite] + ([guest.fallback] if guest.fallback else [])
-
-
-def host_arch():
-    return run(["dpkg", "--print-architecture"]).strip()
 
 
 def download(apt, names, version, folder):
@@ -206,7 +204,7 @@ def digest():
     h = hashlib.sha256()
     for path in sorted(HERE.iterdir()):
         if path.suffix in (".c", ".h", ".cocci") or path.name in (
-                "series.py", "kmodules.py", "beside.py"):
+                "series.py", "kmodules.py", "kcross.py", "beside.py"):
             h.update(path.read_bytes())
     return h.hexdigest()[:16]
 
@@ -242,24 +240,44 @@ def older(compiler, text):
     return bool(m) and major < int(m.group(1)) // 10000
 
 
-def make(guest, release, suites, folder, *more):
-    """Run the kernel's make; returns what it printed."""
+def toolchain(guest):
+    """What stands before "gcc" in the name of the compiler."""
+    suite = getattr(guest, "toolchain", None)
+    if suite:
+        key = "toolchain-%s-%s" % (suite, guest.triplet)
+        final = cache_dir() / "kernel-build" / key
+        tree = fetched(key, lambda tree, tmp: kcross.compiler(
+            tree, tmp, final, suite, guest.triplet))
+        return "%s/usr/bin/%s-" % (tree, guest.triplet)
     if not shutil.which(guest.compiler):
         raise BuildError("%s is not installed (packages %s)" %
                          (guest.compiler, " ".join(guest.compiler_packages)))
+    return guest.triplet + "-"
+
+
+def sparse(suite="sid"):
+    """The kernel's static checker, of a release that knows newer kernels."""
+    final = cache_dir() / "kernel-build" / ("sparse-" + suite)
+    return fetched(final.name, lambda tree, tmp: kcross.sparse(
+        tree, tmp, final, suite)) / "usr/bin/sparse"
+
+
+def make(guest, release, suites, folder, *more):
+    """Run the kernel's make; returns what it printed."""
+    prefix = toolchain(guest)
     tree = headers(release, suites)
     jobs = os.environ.get("CROSSFUSE_KERNEL_JOBS", "2")
     cmd = ["make", "-C", tree / "usr/src" / release.headers,
            "M=%s" % folder, "ARCH=" + MAKE_ARCH[release.arch], "-j" + jobs,
            "CONFIG_FUSE_FS=m", "CONFIG_CUSE=m", "CONFIG_VIRTIO_FS=m",
            "KBUILD_MODPOST_WARN=1"]
-    cmd += ["CC=" + guest.compiler, "CONFIG_DEBUG_INFO_BTF_MODULES="]
-    if older(guest.compiler, config(release, suites)):
+    cmd += ["CC=%sgcc" % prefix, "CONFIG_DEBUG_INFO_BTF_MODULES="]
+    if older(prefix + "gcc", config(release, suites)):
         # Without an option that the kernel's compiler has, functions are not
         # where the function tracer of some architectures needs them
         cmd += ["CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", "CC_FLAGS_FTRACE="]
     if release.arch != host_arch():
-        cmd.append("CROSS_COMPILE=%s-" % guest.triplet)
+        cmd.append("CROSS_COMPILE=" + prefix)
     return run(cmd + list(more) + ["modules"])
 
 

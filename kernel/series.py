@@ -12,8 +12,9 @@ UAPI = "include/uapi/linux/fuse.h"
 FUSE = "fs/fuse"
 DOCS = "Documentation/filesystems"
 
-# The protocol's bit: the one that was proposed was taken by 7.41
-OLD_BIT, NEW_BIT, MOVED_IN = 40, 62, 41
+# The protocol's bit: the one that was proposed was taken by 7.41, and servers
+# answer it as what it became
+CANON_BIT = 62
 
 # What the hooks go into; spatch is slow on files that need none
 HOOKED = ["fuse_i.h", "fuse_dev_i.h", "dev.h", "dev.c", "inode.c", "ioctl.c"]
@@ -59,14 +60,6 @@ def has_channel(tree):
         encoding="utf-8")
 
 
-def minor(tree):
-    text = (tree / UAPI).read_text(encoding="utf-8")
-    m = re.search(r"^#define FUSE_KERNEL_MINOR_VERSION (\d+)$", text, re.M)
-    if not m:
-        raise SeriesError(UAPI + ": no FUSE_KERNEL_MINOR_VERSION")
-    return int(m.group(1))
-
-
 def edit_edquot(tree):
     spatch(tree, "edquot.cocci", ["dev.c", "dev_uring.c"])
     require(tree, "dev.c", r"-EDQUOT")
@@ -74,7 +67,6 @@ def edit_edquot(tree):
 
 def edit_uapi(tree):
     path = tree / UAPI
-    bit = OLD_BIT if minor(tree) < MOVED_IN else NEW_BIT
     substitute(path, r"^ \*/\n\n#ifndef _LINUX_FUSE_H$",
                " *  - add arch_id to fuse_init_in, add FUSE_CANON_ARCH init "
                "flag\n */\n\n#ifndef _LINUX_FUSE_H")
@@ -92,7 +84,7 @@ def edit_uapi(tree):
         raise SeriesError(UAPI + ": no flags above bit 31")
     substitute(path, "^" + re.escape(flags[-1]) + "$",
                flags[-1].replace("\\", r"\\") +
-               "\n#define FUSE_CANON_ARCH\\t\\t(1ULL << %d)" % bit)
+               "\n#define FUSE_CANON_ARCH\\t\\t(1ULL << %d)" % CANON_BIT)
 
 
 def add_files(tree):

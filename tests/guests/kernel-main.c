@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * usage: kernel CASE...
+ *        kernel tmpfs FOLDER OPTIONS
+ *        kernel files PROGRAM [ARGUMENT...]
  *
  * Each case is a mount of its own, with a server that answers FUSE_INIT in one
  * of several ways. "dump" before a case prints every message.
@@ -17,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,12 +40,6 @@ static const char *beside(const char *name)
 
 	snprintf(text, sizeof(text), "%s%s", name, there ? "beside" : "");
 	return text;
-}
-
-uint64_t wire_offer(void)
-{
-	return wire->init.minor < WIRE_IDMAP_MINOR ? WIRE_CANON_OLD
-						   : WIRE_CANON_NEW;
 }
 
 static pid_t start(int fd, void (*server)(int))
@@ -112,6 +109,21 @@ static void full(enum wire_answer answer)
 	if (pid < 0)
 		return;
 	check_all(MOUNT);
+	unmount(pid);
+}
+
+/* No more than INIT, and requests as long as it allows. */
+static void brief(enum wire_answer answer)
+{
+	pid_t pid = mount_it(answer);
+
+	if (pid < 0)
+		return;
+	wire->dump = false;
+	printf("page %ld\n", sysconf(_SC_PAGESIZE));
+	check_pages(MOUNT);
+	printf("write %u\n", wire->size[FUSE_WRITE] - 80);
+	fflush(stdout);
 	unmount(pid);
 }
 
@@ -254,6 +266,10 @@ static void run(const char *name)
 		full(ANSWER_CANON);
 	} else if (!strcmp(name, "plain")) {
 		full(ANSWER_NOTHING);
+	} else if (!strcmp(name, "brief-canon")) {
+		brief(ANSWER_CANON);
+	} else if (!strcmp(name, "brief-plain")) {
+		brief(ANSWER_NOTHING);
 	} else if (!strcmp(name, "no-ext")) {
 		full(ANSWER_NO_EXT);
 	} else if (!strcmp(name, "unoffered")) {
@@ -275,14 +291,29 @@ static void run(const char *name)
 	}
 }
 
+/* A program that keeps a descriptor for each file it knows of */
+static int with_files(char **argv)
+{
+	const struct rlimit many = { 1 << 17, 1 << 17 };
+
+	if (setrlimit(RLIMIT_NOFILE, &many))
+		perror("RLIMIT_NOFILE");
+	execv(argv[0], argv);
+	perror(argv[0]);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	wire = mmap(NULL, sizeof(*wire), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (wire == MAP_FAILED)
 		return 1;
-	if (argc == 3 && !strcmp(argv[1], "mkdir"))
-		return mkdir(argv[2], 0755) ? 1 : 0;
+	if (argc == 4 && !strcmp(argv[1], "tmpfs"))
+		return mkdir(argv[2], 0755) ||
+		       mount("tmpfs", argv[2], "tmpfs", 0, argv[3]);
+	if (argc > 2 && !strcmp(argv[1], "files"))
+		return with_files(argv + 2);
 	for (int i = 1; i < argc; i++)
 		run(argv[i]);
 	printf("kernel.end\n");

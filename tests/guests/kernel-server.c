@@ -77,6 +77,8 @@ static void fill_attr(struct fuse_attr *attr, uint64_t node)
 	memset(attr, 0, sizeof(*attr));
 	attr->ino = node;
 	attr->mode = dir ? S_IFDIR | 0755 : S_IFREG | 0644;
+	if (node == NODE_EXEC)
+		attr->mode |= 0111;
 	attr->nlink = dir ? 2 : 1;
 	attr->size = dir ? 0 : UINT64_C(1) << 30;
 	attr->blksize = 4096;
@@ -90,6 +92,8 @@ static uint64_t node_by_name(const char *name)
 		return NODE_FILE;
 	if (!strcmp(name, "block"))
 		return NODE_BLOCK;
+	if (!strcmp(name, "exec"))
+		return NODE_EXEC;
 	if (name[0] == 'e')
 		return NODE_ERROR + strtoul(name + 1, NULL, 10);
 	return 0;
@@ -119,16 +123,13 @@ static void do_getattr(int fd)
 
 static uint64_t answer_flags(void)
 {
-	uint64_t offer = wire_offer();
-
 	switch (wire->answer) {
 	case ANSWER_CANON:
-		return offer | WIRE_INIT_EXT;
+		return WIRE_CANON | WIRE_INIT_EXT;
 	case ANSWER_NO_EXT:
-		return offer;
+		return WIRE_CANON;
 	case ANSWER_UNOFFERED:
-		return (WIRE_CANON_OLD ^ WIRE_CANON_NEW ^ offer) |
-		       WIRE_INIT_EXT;
+		return WIRE_CANON_FIRST | WIRE_INIT_EXT;
 	default:
 		return 0;
 	}
@@ -156,7 +157,8 @@ static void do_init(int fd)
 		return;
 	}
 	flags = answer_flags() | FUSE_POSIX_LOCKS | FUSE_ATOMIC_O_TRUNC |
-		FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_HAS_IOCTL_DIR;
+		FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_HAS_IOCTL_DIR |
+		FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
 	out.flags = (uint32_t)flags;
 	out.flags2 = (uint32_t)(flags >> 32);
 	reply(fd, &out, sizeof(out));
@@ -403,6 +405,7 @@ static void dispatch(int fd)
 	case FUSE_BATCH_FORGET:
 		break;
 	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
 	case FUSE_FLUSH:

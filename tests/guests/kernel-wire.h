@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /* Numbers of the protocol that the C library's headers may be too old for */
-#define WIRE_CANON_OLD	 (UINT64_C(1) << 40)
-#define WIRE_CANON_NEW	 (UINT64_C(1) << 62)
+#define WIRE_CANON	 (UINT64_C(1) << 62)
+#define WIRE_CANON_FIRST (UINT64_C(1) << 40) /* as it was first proposed */
 #define WIRE_IDMAP_MINOR 41
 #define WIRE_INIT_EXT	 (UINT64_C(1) << 30)
 #define WIRE_TMPFILE	 51
@@ -22,6 +22,7 @@
 #define NODE_FILE  2
 #define NODE_DIR   3
 #define NODE_BLOCK 4	/* a read of it waits until it is interrupted */
+#define NODE_EXEC  5	/* may be executed, were it a program */
 #define NODE_ERROR 1000 /* plus the error that unlink of it gets */
 
 enum wire_answer {
@@ -59,7 +60,6 @@ static inline bool wire_canonical(void)
 }
 
 /* The bit that this kernel has to offer */
-uint64_t wire_offer(void);
 
 /* Serve until the file system is unmounted. */
 void serve(int fd);
@@ -68,6 +68,8 @@ void serve_cuse(int fd);
 void check(bool good, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void check_all(const char *dir);
+void check_pages(const char *dir);
+void check_ioctl_numbers(int fd);
 void check_cuse(void);
 
 #endif
