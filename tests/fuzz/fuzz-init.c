@@ -21,9 +21,9 @@ enum {
 
 /* What the client's FUSE_INIT says. */
 struct said {
-	uint64_t bit; /* that stands for an offer */
+	uint64_t bits;	  /* that stand for an offer */
+	uint64_t offered; /* those of them that do */
 	uint32_t major;
-	bool offer;
 	bool big;
 };
 
@@ -42,12 +42,14 @@ static struct said read_request(const struct guarded *g, bool big)
 	size_t len = g->len - IN_HEADER;
 	uint32_t minor = (uint32_t)get_int(body + 4, 4, big);
 	uint64_t flags = flags_at(body + 12, len >= 20 ? body + 16 : NULL, big);
-	struct said said = { .bit = UINT64_C(1) << (minor <= 40 ? 40 : 62),
+	struct said said = { .bits = CF_INIT_CANON_ARCH,
 			     .major = (uint32_t)get_int(body, 4, big),
 			     .big = big };
 
-	said.offer = len >= 24 && get_int(body + 20, 4, big) &&
-		     flags & said.bit;
+	if (minor <= 40)
+		said.bits |= CF_INIT_CANON_ARCH_OLD;
+	if (len >= 24 && get_int(body + 20, 4, big))
+		said.offered = flags & said.bits;
 	return said;
 }
 
@@ -80,9 +82,11 @@ static void check_answer(const struct guarded *g, struct said said,
 	    get_int(body, 4, said.big) != CF_KERNEL_VERSION)
 		return;
 	flags = flags_at(body + 12, len >= 36 ? body + 32 : NULL, said.big);
-	MUST(!(flags & said.bit) == (source != CROSSFUSE_SOURCE_CANON));
-	if (flags & said.bit)
-		MUST(said.offer && flags & CF_INIT_EXT);
+	if (source == CROSSFUSE_SOURCE_CANON)
+		MUST(said.offered && flags & CF_INIT_EXT &&
+		     (flags & said.bits) == said.offered);
+	else
+		MUST(!(flags & said.bits));
 }
 
 static void pass_reply(struct crossfuse_session *session,
