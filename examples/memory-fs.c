@@ -361,24 +361,25 @@ static int take_out(fuse_ino_t parent, const char *name, bool dir)
 	return 0;
 }
 
-static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
+			bool dir)
 {
 	int err;
 
 	pthread_mutex_lock(&lock);
-	err = take_out(parent, name, false);
+	err = take_out(parent, name, dir);
 	pthread_mutex_unlock(&lock);
 	fuse_reply_err(req, err);
 }
 
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, false);
+}
+
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	int err;
-
-	pthread_mutex_lock(&lock);
-	err = take_out(parent, name, true);
-	pthread_mutex_unlock(&lock);
-	fuse_reply_err(req, err);
+	remove_name(req, parent, name, true);
 }
 
 /* An entry's offset is its node's number: it stays when others go. */

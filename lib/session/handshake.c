@@ -12,10 +12,11 @@
 /* The server behind sees a plain INIT. */
 static void hide_offer(uint8_t *body, size_t len, uint32_t minor, bool swapped)
 {
-	uint32_t upper = cf_get32(body + INIT_AT(flags2), swapped);
+	uint32_t upper;
 
 	if (len < END_OF(init_in, arch_id))
 		return;
+	upper = cf_get32(body + INIT_AT(flags2), swapped);
 	upper &= ~(uint32_t)(canon_bits(minor) >> 32);
 	cf_put32(body + INIT_AT(flags2), upper, swapped);
 	cf_put32(body + INIT_AT(arch_id), 0, swapped);

@@ -14,22 +14,6 @@ struct pieces {
 	size_t head_size;
 };
 
-static int take_pieces(const struct iovec *iov, int count, void *head,
-		       size_t head_size, struct pieces *ret)
-{
-	size_t total = 0;
-
-	if (!iov || count <= 0 || count == INT_MAX || !head)
-		return -EINVAL;
-	for (int i = 0; i < count; i++) {
-		if (iov[i].iov_len > SIZE_MAX / 2 - total)
-			return -EINVAL;
-		total += iov[i].iov_len;
-	}
-	*ret = (struct pieces){ iov, count, total, head, head_size };
-	return 0;
-}
-
 /* Copies the first LEN bytes, which there are, to the head. */
 static int gather(const struct pieces *pieces, size_t len)
 {
@@ -48,6 +32,25 @@ static int gather(const struct pieces *pieces, size_t len)
 		done += part;
 	}
 	return 0;
+}
+
+/* The message as it is, its HEADER_LEN bytes of header already in the head. */
+static int take_pieces(const struct iovec *iov, int count, void *head,
+		       size_t head_size, size_t header_len, struct pieces *ret)
+{
+	size_t total = 0;
+
+	if (!iov || count <= 0 || count == INT_MAX || !head)
+		return -EINVAL;
+	for (int i = 0; i < count; i++) {
+		if (iov[i].iov_len > SIZE_MAX / 2 - total)
+			return -EINVAL;
+		total += iov[i].iov_len;
+	}
+	if (total < header_len)
+		return -EBADMSG;
+	*ret = (struct pieces){ iov, count, total, head, head_size };
+	return gather(ret, header_len);
 }
 
 /* The head, then what is behind its LEN bytes. Returns how many pieces. */
@@ -84,12 +87,8 @@ int crossfuse_session_request_iov(struct crossfuse_session *session,
 	int err;
 
 	*call = (struct crossfuse_call){ 0 };
-	err = take_pieces(iov, iov_count, head, head_size, &pieces);
-	if (err)
-		return err;
-	if (pieces.total < sizeof(struct cf_in_header))
-		return -EBADMSG;
-	err = gather(&pieces, sizeof(struct cf_in_header));
+	err = take_pieces(iov, iov_count, head, head_size,
+			  sizeof(struct cf_in_header), &pieces);
 	if (err)
 		return err;
 	len = crossfuse_request_head_len(session, head, pieces.total);
@@ -113,11 +112,10 @@ int crossfuse_session_reply_iov(struct crossfuse_session *session,
 	size_t len;
 	int err;
 
-	err = take_pieces(iov, iov_count, head, head_size, &pieces);
+	err = take_pieces(iov, iov_count, head, head_size,
+			  sizeof(struct cf_out_header), &pieces);
 	if (err)
 		return err;
-	if (pieces.total < sizeof(struct cf_out_header))
-		return -EBADMSG;
 	len = crossfuse_reply_head_len(call, pieces.total);
 	err = gather(&pieces, len);
 	if (!err)
@@ -135,12 +133,8 @@ int crossfuse_session_notify_iov(struct crossfuse_session *session,
 	ssize_t len;
 	int err;
 
-	err = take_pieces(iov, iov_count, head, head_size, &pieces);
-	if (err)
-		return err;
-	if (pieces.total < sizeof(struct cf_out_header))
-		return -EBADMSG;
-	err = gather(&pieces, sizeof(struct cf_out_header));
+	err = take_pieces(iov, iov_count, head, head_size,
+			  sizeof(struct cf_out_header), &pieces);
 	if (err)
 		return err;
 	len = crossfuse_notify_head_len(session, head, pieces.total);

@@ -101,6 +101,19 @@ static void shard_grow(struct inode_shard *shard)
 	free(old);
 }
 
+/* With the shard's lock held. */
+static struct inode *search(struct inode_shard *shard, const struct key *key,
+			    uint64_t hash)
+{
+	struct inode *inode;
+
+	for (inode = *bucket_of(shard, hash); inode; inode = inode->next)
+		if (inode->ino == key->ino && inode->dev == key->dev &&
+		    inode->mnt_id == key->mnt_id)
+			break;
+	return inode;
+}
+
 /* Counts one more lookup of the file if the client knows it. */
 static struct inode *find(struct dir *dir, const struct key *key, uint64_t hash)
 {
@@ -108,10 +121,7 @@ static struct inode *find(struct dir *dir, const struct key *key, uint64_t hash)
 	struct inode *inode;
 
 	pthread_mutex_lock(&shard->mutex);
-	for (inode = *bucket_of(shard, hash); inode; inode = inode->next)
-		if (inode->ino == key->ino && inode->dev == key->dev &&
-		    inode->mnt_id == key->mnt_id)
-			break;
+	inode = search(shard, key, hash);
 	if (inode) {
 		if (inode->nlookup < UINT64_MAX)
 			inode->nlookup++;
@@ -311,10 +321,7 @@ static bool is_known(struct dir *dir, const struct key *key)
 	struct inode *inode;
 
 	pthread_mutex_lock(&shard->mutex);
-	for (inode = *bucket_of(shard, hash); inode; inode = inode->next)
-		if (inode->ino == key->ino && inode->dev == key->dev &&
-		    inode->mnt_id == key->mnt_id)
-			break;
+	inode = search(shard, key, hash);
 	pthread_mutex_unlock(&shard->mutex);
 	return inode;
 }

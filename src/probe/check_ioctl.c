@@ -94,19 +94,6 @@ static int64_t get_xattr(struct probe *probe, const struct file *file)
 	return ret ? outcome_error(probe, ret) : (int64_t)reply_u32(probe, 16);
 }
 
-static int make_open_file(struct probe *probe, struct file *file)
-{
-	char name[32];
-	int ret;
-
-	*file = (struct file){ 0 };
-	ret = make_file(probe, new_name(probe, name), "", 0, &file->nodeid);
-	if (ret)
-		return ret;
-	return do_open(probe, file->nodeid, client_flags(probe, CANON_O_RDWR),
-		       &file->fh);
-}
-
 void try_ioctls(struct probe *probe, struct outcomes *outcomes)
 {
 	struct request unknown = { .cmd = number(probe, NO_IOCTL) };
@@ -115,7 +102,7 @@ void try_ioctls(struct probe *probe, struct outcomes *outcomes)
 	outcomes->ioctl_flags = OUTCOME_UNKNOWN;
 	outcomes->ioctl_xattr = OUTCOME_UNKNOWN;
 	outcomes->ioctl_unknown = OUTCOME_UNKNOWN;
-	if (make_open_file(probe, &file))
+	if (make_open_file(probe, "", 0, CANON_O_RDWR, &file))
 		return;
 	outcomes->ioctl_flags = set_flags(probe, &file);
 	if (outcomes->ioctl_flags == 0)
@@ -211,7 +198,7 @@ void check_ioctl(struct probe *probe)
 			  "it has no FS_IOC_GETFLAGS");
 		return;
 	}
-	ret = make_open_file(probe, &file);
+	ret = make_open_file(probe, "", 0, CANON_O_RDWR, &file);
 	if (!rule_works(probe, RULE_IOCTL_LONG, ret, "OPEN"))
 		return;
 	if (rule_works(probe, RULE_IOCTL_LONG, ret, "OPEN") &&

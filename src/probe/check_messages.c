@@ -70,15 +70,11 @@ static void check_bad_name(struct probe *probe)
 static void check_bad_count(struct probe *probe)
 {
 	struct file file = { 0 };
-	char name[32];
 	int ret;
 
 	if (!probe->dir)
 		return;
-	ret = make_file(probe, new_name(probe, name), "", 0, &file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid,
-			      client_flags(probe, CANON_O_RDWR), &file.fh);
+	ret = make_open_file(probe, "", 0, CANON_O_RDWR, &file);
 	if (!rule_works(probe, RULE_BAD_COUNT, ret, "OPEN"))
 		return;
 	begin_request(probe, CF_WRITE, file.nodeid);

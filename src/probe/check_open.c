@@ -108,7 +108,6 @@ static void check_trunc(struct probe *probe)
 	uint32_t flags = CANON_O_RDWR | CANON_O_TRUNC;
 	struct file file = { 0 };
 	uint64_t size = 0;
-	char name[32];
 	int ret;
 
 	if (!(probe->flags & ATOMIC_O_TRUNC)) {
@@ -116,10 +115,7 @@ static void check_trunc(struct probe *probe)
 			  "FUSE_ATOMIC_O_TRUNC is not negotiated");
 		return;
 	}
-	ret = make_file(probe, new_name(probe, name), "old", 3, &file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid, client_flags(probe, flags),
-			      &file.fh);
+	ret = make_open_file(probe, "old", 3, flags, &file);
 	if (!rule_works(probe, RULE_O_TRUNC_HOLDS, ret, "OPEN"))
 		return;
 	do_release(probe, &file);
@@ -133,13 +129,9 @@ static void check_trunc(struct probe *probe)
 static void check_mode(struct probe *probe)
 {
 	struct file file = { 0 };
-	char name[32];
 	int ret;
 
-	ret = make_file(probe, new_name(probe, name), "old", 3, &file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid,
-			      client_flags(probe, CANON_O_RDONLY), &file.fh);
+	ret = make_open_file(probe, "old", 3, CANON_O_RDONLY, &file);
 	if (!rule_works(probe, RULE_O_ACCMODE_HOLDS, ret, "OPEN"))
 		return;
 	ret = do_write(probe, &file, 0, "new", 3,

@@ -18,14 +18,10 @@ static const uint8_t pattern[32] = {
 static void check_data(struct probe *probe)
 {
 	struct file file = { 0 };
-	char name[32];
 	int ret;
 
-	ret = make_file(probe, new_name(probe, name), pattern, sizeof(pattern),
-			&file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid,
-			      client_flags(probe, CANON_O_RDONLY), &file.fh);
+	ret = make_open_file(probe, pattern, sizeof(pattern), CANON_O_RDONLY,
+			     &file);
 	if (ret == 0)
 		ret = do_read(probe, &file, 0, 4096);
 	if (!rule_works(probe, RULE_DATA, ret, "WRITE and READ"))

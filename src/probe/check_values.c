@@ -78,7 +78,6 @@ static void try_locks(struct probe *probe, const struct file *file)
 void check_locks(struct probe *probe)
 {
 	struct file file = { 0 };
-	char name[32];
 	int ret;
 
 	if (!(probe->flags & POSIX_LOCKS)) {
@@ -87,10 +86,7 @@ void check_locks(struct probe *probe)
 				  "FUSE_POSIX_LOCKS is not negotiated");
 		return;
 	}
-	ret = make_file(probe, new_name(probe, name), "", 0, &file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid,
-			      client_flags(probe, CANON_O_RDWR), &file.fh);
+	ret = make_open_file(probe, "", 0, CANON_O_RDWR, &file);
 	if (!rule_works(probe, RULE_LOCK_HELD, ret, "OPEN"))
 		return;
 	try_locks(probe, &file);
@@ -100,14 +96,10 @@ void check_locks(struct probe *probe)
 int64_t try_poll(struct probe *probe)
 {
 	struct file file = { 0 };
-	char name[32];
 	int64_t result;
 	int ret;
 
-	ret = make_file(probe, new_name(probe, name), "", 0, &file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid,
-			      client_flags(probe, CANON_O_RDWR), &file.fh);
+	ret = make_open_file(probe, "", 0, CANON_O_RDWR, &file);
 	if (ret)
 		return OUTCOME_UNKNOWN;
 	begin_request(probe, CF_POLL, file.nodeid);

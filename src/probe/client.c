@@ -253,6 +253,21 @@ int make_file(struct probe *probe, const char *name, const void *data,
 	return ret;
 }
 
+int make_open_file(struct probe *probe, const void *data, size_t len,
+		   uint32_t flags, struct file *ret_file)
+{
+	char name[32];
+	int ret;
+
+	*ret_file = (struct file){ 0 };
+	ret = make_file(probe, new_name(probe, name), data, len,
+			&ret_file->nodeid);
+	if (ret)
+		return ret;
+	return do_open(probe, ret_file->nodeid, client_flags(probe, flags),
+		       &ret_file->fh);
+}
+
 /* Takes one record apart. Its length; 0: it is wrong, and FAULT says how. */
 static size_t take_record(struct probe *probe, size_t at, bool plus,
 			  struct listing *listing, uint64_t *ret_offset)

@@ -73,6 +73,10 @@ const char *new_name(struct probe *probe, char name[32]);
 int make_file(struct probe *probe, const char *name, const void *data,
 	      size_t len, uint64_t *ret_nodeid);
 
+/* The same with a new name, and then opens it; FLAGS are canonical. */
+int make_open_file(struct probe *probe, const void *data, size_t len,
+		   uint32_t flags, struct file *ret_file);
+
 /* Names of a directory, whatever the server sends. */
 #define LISTING_MAX 64U
 

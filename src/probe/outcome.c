@@ -136,14 +136,9 @@ int64_t try_long_name(struct probe *probe)
 static int64_t seek_hole(struct probe *probe)
 {
 	struct file file = { 0 };
-	char name[32];
 	int ret;
 
-	ret = make_file(probe, new_name(probe, name), "0123456789", 10,
-			&file.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, file.nodeid,
-			      client_flags(probe, CANON_O_RDONLY), &file.fh);
+	ret = make_open_file(probe, "0123456789", 10, CANON_O_RDONLY, &file);
 	if (ret)
 		return OUTCOME_UNKNOWN;
 	begin_request(probe, CF_LSEEK, file.nodeid);

@@ -166,13 +166,9 @@ static int64_t step_copy(struct probe *probe, struct place *place)
 {
 	struct file to = { 0 };
 	uint32_t copied;
-	char name[32];
 	int ret;
 
-	ret = make_file(probe, new_name(probe, name), "", 0, &to.nodeid);
-	if (ret == 0)
-		ret = do_open(probe, to.nodeid,
-			      client_flags(probe, CANON_O_RDWR), &to.fh);
+	ret = make_open_file(probe, "", 0, CANON_O_RDWR, &to);
 	if (ret)
 		return OUTCOME_UNKNOWN;
 	begin_request(probe, CF_COPY_FILE_RANGE, place->file.nodeid);

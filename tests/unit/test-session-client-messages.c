@@ -49,13 +49,9 @@ static void start(struct crossfuse_session *session,
 static void ask(struct crossfuse_session *session, struct crossfuse_call *call,
 		uint32_t code, struct wire_form form)
 {
-	struct wire_text text = { .code = code };
 	struct wire_bytes b;
 
-	for (size_t i = 0; !text.body; i++)
-		if (wire_requests[i].code == code)
-			text = wire_requests[i];
-	wire_request(&b, &text, form);
+	wire_request_for(&b, &(struct wire_text){ .code = code }, form);
 	CHECK_EQ(crossfuse_session_request(session, call, b.at, b.head, b.len),
 		 0);
 }

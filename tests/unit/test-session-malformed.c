@@ -267,15 +267,9 @@ static void test_names(struct wire_form client, struct wire_form server)
 static void ask(struct crossfuse_session *session, struct crossfuse_call *call,
 		const struct wire_text *reply, struct wire_form client)
 {
-	struct wire_text text = { .code = reply->code };
 	struct wire_bytes b;
 
-	for (size_t i = 0; !text.body; i++)
-		if (wire_requests[i].code == reply->code)
-			text = wire_requests[i];
-	if (reply->request)
-		text.body = reply->request;
-	wire_request(&b, &text, client);
+	wire_request_for(&b, reply, client);
 	CHECK_EQ(crossfuse_session_request(session, call, b.at, b.head, b.len),
 		 0);
 }

@@ -301,6 +301,21 @@ static inline void wire_request(struct wire_bytes *b,
 	memcpy(b->at, header.at, 40);
 }
 
+/* The first request of the reply's opcode, or the one that the reply names. */
+static inline void wire_request_for(struct wire_bytes *b,
+				    const struct wire_text *reply,
+				    struct wire_form client)
+{
+	struct wire_text text = { .code = reply->code };
+
+	for (size_t i = 0; !text.body; i++)
+		if (wire_requests[i].code == reply->code)
+			text = wire_requests[i];
+	if (reply->request)
+		text.body = reply->request;
+	wire_request(b, &text, client);
+}
+
 /* A reply, or with UNIQUE 0 the notification that ERROR says. */
 static inline void wire_reply(struct wire_bytes *b,
 			      const struct wire_text *text,

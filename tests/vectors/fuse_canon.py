@@ -56,6 +56,20 @@ def offer_bits(minor):
     return CANON_ARCH | (1 << 40 if minor <= 40 else 0)
 
 
+def read_init(message, code):
+    """Major, minor, flags and arch_id of a FUSE_INIT or CUSE_INIT: 3.1"""
+    body = len(message.at) - 40
+    malformed(body >= 16 and message.get(0, 4) == len(message.at))
+    major, minor = message.get(40, 4), message.get(44, 4)
+    malformed(0 < major <= 0xFFFF and minor <= 0xFFFF)
+    flags, arch_id = message.get(52, 4), 0
+    if flags & EXT and body >= 20:
+        flags |= message.get(56, 4) << 32
+    if body >= 24 and code == INIT:
+        arch_id = message.get(60, 4)
+    return major, minor, flags, arch_id
+
+
 class Session:
     """One connection. CLIENT: what the administrator says, or None."""
 
@@ -382,14 +396,7 @@ class Session:
         message = Bytes(data, big, self.server.big)
         body = len(data) - 40
         call.unique = message.get(8, 8)
-        malformed(body >= 16 and message.get(0, 4) == len(data))
-        major, minor = message.get(40, 4), message.get(44, 4)
-        malformed(0 < major <= 0xFFFF and minor <= 0xFFFF)
-        flags, arch_id = message.get(52, 4), 0
-        if flags & EXT and body >= 20:
-            flags |= message.get(56, 4) << 32
-        if body >= 24 and code == INIT:
-            arch_id = message.get(60, 4)
+        major, minor, flags, arch_id = read_init(message, code)
         bits = offer_bits(minor)
         self.big, self.minor, self.major = big, minor, major
         self.flags, self.arch_id = flags, arch_id
@@ -510,14 +517,7 @@ class Client(Session):
         call.opcode, call.big = code, big
         message, body = Bytes(data, big, big), len(data) - 40
         call.unique = message.get(8, 8)
-        malformed(body >= 16 and message.get(0, 4) == len(data))
-        major, minor = message.get(40, 4), message.get(44, 4)
-        malformed(0 < major <= 0xFFFF and minor <= 0xFFFF)
-        flags, arch_id = message.get(52, 4), 0
-        if flags & EXT and body >= 20:
-            flags |= message.get(56, 4) << 32
-        if body >= 24 and code == INIT:
-            arch_id = message.get(60, 4)
+        major, minor, flags, arch_id = read_init(message, code)
         self.big, self.minor, self.major, self.flags = big, minor, major, flags
         self.setxattr_ext = self.answered = False
         self.towards(self.own)
