@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "abi_list.h"
-#include "decode.h"
+#include "decode/decode.h"
 #include "log.h"
 #include "options.h"
 #include "port/port.h"

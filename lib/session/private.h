@@ -222,7 +222,7 @@ void cf_forget_open_flags(struct session *s);
 /* An error, 0 or negative, of the server as the client has it. */
 int32_t cf_value_of_error(struct session *s, uint32_t opcode, int32_t error);
 
-/* carry.c: whether the payload of a request can be carried, and its number. */
+/* session_ioctl.c: whether the payload of a request can be carried, and its number. */
 int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
 		     const void *body, uint32_t *ret_cmd);
 /* Whether the payload of a reply is what was expected. */

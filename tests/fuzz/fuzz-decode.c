@@ -4,7 +4,7 @@
  * file; 1: its bits say more; 2: the ABI, if one is said; 3: the opcode that a
  * reply answers, by its place in the table; then the input.
  */
-#include "../../src/decode.h"
+#include "../../src/decode/decode.h"
 #include "fuzz.h"
 
 enum {

@@ -6,7 +6,7 @@
 #ifndef DIR_CLIENT_H
 #define DIR_CLIENT_H
 
-#include "../../src/dir/dir.h"
+#include "../../src/port/dir/dir.h"
 #include "check.h"
 #include <errno.h>
 #include <fcntl.h>

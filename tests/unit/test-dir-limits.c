@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What runs out, what is too big, and other file systems in the directory. */
-#include "../../src/dir/numbers.h"
-#include "../../src/dir/stream.h"
 #include "../../src/log.h"
+#include "../../src/port/dir/numbers.h"
+#include "../../src/port/dir/stream.h"
 #include "dir-client.h"
 #include <dirent.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Each sandbox, as root and as an ordinary user, in a process of its own. */
 #include "../../src/log.h"
-#include "../../src/sandbox.h"
+#include "../../src/sandbox/sandbox.h"
 #include "dir-client.h"
 #include <grp.h>
 #include <linux/capability.h>

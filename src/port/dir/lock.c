@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "lock.h"
-#include "../log.h"
+#include "../../log.h"
 #include "lock_host.h"
 #include "lock_range.h"
 #include <errno.h>

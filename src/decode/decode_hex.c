@@ -4,8 +4,8 @@
  * xxd, hexdump -C and od -t x1 print. An empty line ends a message; a comment
  * begins with #.
  */
+#include "../log.h"
 #include "decode.h"
-#include "log.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "decode.h"
-#include "log.h"
-#include "trace_format.h"
+#include "../log.h"
+#include "../trace_format.h"
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "../log.h"
-#include "../options.h"
-#include "../systemd.h"
+#include "../../log.h"
+#include "../../options.h"
+#include "../../systemd.h"
 #include "virtio.h"
 #include <errno.h>
 #include <fcntl.h>

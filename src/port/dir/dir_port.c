@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The built-in server of a directory, as a port. */
-#include "../dir/dir.h"
-#include "../log.h"
-#include "../sandbox.h"
-#include "port.h"
+#include "../../log.h"
+#include "../../sandbox/sandbox.h"
+#include "../port.h"
+#include "dir.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef SECCOMP_FILTER_H
 #define SECCOMP_FILTER_H
 
-#include "options.h"
+#include "../options.h"
 
 /* Whether this program was built with it. 0 or -ENOTSUP, logged. */
 int seccomp_check(enum seccomp_mode mode);

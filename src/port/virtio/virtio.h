@@ -12,9 +12,9 @@
 #ifndef VIRTIO_H
 #define VIRTIO_H
 
-#include "../relay.h"
-#include "../vhost/device.h"
-#include "port.h"
+#include "../../relay.h"
+#include "../../vhost/device.h"
+#include "../port.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

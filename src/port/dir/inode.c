@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The files that the client knows, each by an O_PATH descriptor. */
-#include "../log.h"
+#include "../../log.h"
 #include "hash.h"
 #include "internal.h"
 #include "lock.h"

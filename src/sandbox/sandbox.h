@@ -3,7 +3,7 @@
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
-#include "options.h"
+#include "../options.h"
 
 /* What is left of the file system; O_PATH descriptors of the caller. */
 struct sandbox_view {

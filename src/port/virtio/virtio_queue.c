@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Queues at work: requests are taken, submitted and given back. */
-#include "../log.h"
+#include "../../log.h"
 #include "virtio.h"
 #include <byteswap.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* From a request to its handler, and the handshake. */
-#include "../log.h"
+#include "../../log.h"
 #include "internal.h"
 #include "lock.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "../log.h"
+#include "../../log.h"
 #include "virtio.h"
 #include <errno.h>
 #include <signal.h>

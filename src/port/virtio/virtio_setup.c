@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Queues from their beginning to their end. */
-#include "../log.h"
+#include "../../log.h"
 #include "virtio.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A file that --trace wrote; docs/trace.md describes it. */
+#include "../log.h"
+#include "../trace_format.h"
 #include "decode.h"
-#include "log.h"
-#include "trace_format.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

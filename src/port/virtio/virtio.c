@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "virtio.h"
-#include "../log.h"
-#include "../options.h"
+#include "../../log.h"
+#include "../../options.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

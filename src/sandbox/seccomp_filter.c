@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "seccomp_filter.h"
-#include "log.h"
+#include "../log.h"
 #include <errno.h>
 #include <string.h>
 

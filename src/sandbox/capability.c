@@ -4,7 +4,7 @@
  * file does, and every architecture would have to have it.
  */
 #include "capability.h"
-#include "log.h"
+#include "../log.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <stddef.h>

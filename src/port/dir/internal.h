@@ -153,7 +153,7 @@ void entry_fill(struct dir *dir, struct inode *parent, struct inode *inode,
 /* Looks op->name in op->inode up and writes the reply; its length or -errno. */
 ssize_t entry_reply(struct op *op);
 
-/* thread.c: what the kernel keeps for each thread */
+/* credentials.c: what the kernel keeps for each thread */
 /* Sets dir->uid and its like; at the start, once. */
 void cred_init(struct dir *dir);
 /* A working directory and umask of this thread's own, in /proc/self/fd. */

@@ -3,8 +3,8 @@
 #ifndef DIR_H
 #define DIR_H
 
-#include "../call.h"
-#include "../options.h"
+#include "../../call.h"
+#include "../../options.h"
 
 struct dir;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A byte stream of messages, one right behind the other. */
+#include "../log.h"
 #include "decode.h"
-#include "log.h"
 #include <crossfuse/wire.h>
 #include <errno.h>
 #include <inttypes.h>

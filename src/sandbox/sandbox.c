@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "sandbox.h"
+#include "../log.h"
 #include "capability.h"
-#include "log.h"
 #include "seccomp_filter.h"
 #include <errno.h>
 #include <fcntl.h>
