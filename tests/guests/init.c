@@ -15,7 +15,6 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -119,24 +118,7 @@ static int do_wait(const char *word)
 	return fgets(line, sizeof(line), stdin) ? 0 : -1;
 }
 
-static void list(const char *dir)
-{
-	struct dirent *e;
-	struct stat st;
-	DIR *d = opendir(dir);
-
-	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
-			continue;
-		printf("@SAY %07o %5u:%-5u %9lld %s\n", st.st_mode, st.st_uid,
-		       st.st_gid, (long long)st.st_size, e->d_name);
-	}
-	if (d)
-		closedir(d);
-}
-
-static int do_copy(const char *from, const char *to, bool show)
+static int do_copy(const char *from, const char *to)
 {
 	char line[512];
 	FILE *in = fopen(from, "r");
@@ -144,41 +126,13 @@ static int do_copy(const char *from, const char *to, bool show)
 
 	if (!out)
 		report(in ? to : from, -1);
-	while (out && fgets(line, sizeof(line), in)) {
+	while (out && fgets(line, sizeof(line), in))
 		fputs(line, out);
-		if (show)
-			printf("@SAY %s", line);
-	}
 	if (out && fclose(out))
 		report(to, -1);
 	if (in)
 		fclose(in);
 	return 0;
-}
-
-/* What a first visitor wants to see: who I am, what is there, read, write. */
-static int do_demo(const char *dir)
-{
-	struct utsname u;
-	char from[256];
-	char to[256];
-	FILE *f;
-
-	uname(&u);
-	printf("@SAY $ uname -a\n@SAY %s %s %s %s %s\n", u.sysname, u.nodename,
-	       u.release, u.version, u.machine);
-	printf("@SAY $ ls -ln %s\n", dir);
-	list(dir);
-	snprintf(from, sizeof(from), "%s/hello-from-host", dir);
-	snprintf(to, sizeof(to), "%s/hello-from-guest", dir);
-	printf("@SAY $ cat %s\n", from);
-	do_copy(from, "/dev/null", true);
-	printf("@SAY $ uname -m >%s\n", to);
-	f = fopen(to, "w");
-	if (!f)
-		return report(to, -1);
-	fprintf(f, "written by Linux %s on %s\n", u.release, u.machine);
-	return report(to, fclose(f));
 }
 
 /* The second boot finds the mark of the first and goes on. */
@@ -206,9 +160,7 @@ static int command(char **w, int n)
 	if (!strcmp(w[0], "wait") && n == 2)
 		return do_wait(w[1]);
 	if (!strcmp(w[0], "copy") && n == 3)
-		return do_copy(w[1], w[2], false);
-	if (!strcmp(w[0], "demo") && n == 2)
-		return do_demo(w[1]);
+		return do_copy(w[1], w[2]);
 	if (!strcmp(w[0], "reboot-once") && n == 2)
 		return do_reboot_once(w[1]);
 	errno = EINVAL;

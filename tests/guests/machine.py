@@ -20,7 +20,9 @@ class Machine:
     """Boots a guest and hands over the lines its console prints."""
 
     def __init__(self, guest, kernel, initrd, folder, sock=None, disk=None,
-                 reboots=False, queues=1):
+                 reboots=False, queues=1, tags=None):
+        """sock: of the device with the tag "share"; tags: tag -> socket,
+        where there are several."""
         self.guest = guest
         self.console = folder / "console.log"
         self.monitor_path = folder / "monitor.sock"
@@ -37,10 +39,11 @@ class Machine:
             "-monitor", "unix:%s,server=on,wait=off" % self.monitor_path]
         if not reboots:
             cmd.append("-no-reboot")
-        if sock:
-            cmd += ["-chardev", "socket,id=c,path=%s" % sock, "-device",
-                    "vhost-user-fs-%s,chardev=c,tag=share,queue-size=1024,"
-                    "num-request-queues=%d" % (guest.bus, queues)]
+        for tag, path in (tags or ({"share": sock} if sock else {})).items():
+            cmd += ["-chardev", "socket,id=%s,path=%s" % (tag, path),
+                    "-device", "vhost-user-fs-%s,chardev=%s,tag=%s,"
+                    "queue-size=1024,num-request-queues=%d" %
+                    (guest.bus, tag, tag, queues)]
         if disk:
             cmd += ["-drive", "file=%s,format=raw,if=none,id=d,cache=unsafe" %
                     disk, "-device", "virtio-blk-%s,drive=d" % guest.bus]

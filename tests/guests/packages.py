@@ -249,6 +249,26 @@ def fetch_kernel(guest):
     print("%s: %s" % (guest.name, (final / "package").read_text().strip()))
 
 
+def busybox(guest):
+    """The shell and tools of a guest, one static program."""
+    final = cache_dir() / "busybox" / guest.deb_arch
+    with locked("busybox-" + guest.deb_arch):
+        if not final.exists():
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cache_dir()) as t:
+                deb = retried(
+                    "busybox-static", guest.suite, guest.deb_arch,
+                    lambda apt: apt.download("busybox-static", t),
+                    guest.fallback)
+                unpack(deb, t)
+                found = [p for p in pathlib.Path(t).rglob("bin/busybox")
+                         if p.is_file()]
+                if not found:
+                    raise FetchError("busybox-static: no busybox in it")
+                shutil.move(found[0], final)
+    return final
+
+
 def rust_dir():
     return cache_dir() / "virtiofsd-rust"
 

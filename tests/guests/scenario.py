@@ -18,8 +18,8 @@ import compare
 import hostside
 from guests import GUESTS, cache_dir
 from machine import Machine, MachineError
-from packages import FetchError, fetch, kernel_dir
-from servers import Server
+from packages import FetchError, busybox, fetch, kernel_dir
+from servers import C_VIRTIOFSD, Server
 
 DISK_SIZE = 768 << 20
 
@@ -293,34 +293,84 @@ def test(args):
     return 1 if rows or problems else 0
 
 
+DEMO = """\
+export PATH=/bin PS1=
+say() { echo "guest# $*"; eval "$*" 2>&1; }
+say uname -rm
+for tag in @TAGS@; do
+    echo
+    say mkdir /mnt-$tag
+    say mount -t virtiofs $tag /mnt-$tag
+    say ls -ln /mnt-$tag
+    say cat /mnt-$tag/hello-from-host
+    say "dd if=/bin/busybox of=/mnt-$tag/direct bs=4k count=4 oflag=direct"
+    say "echo written by \\$(uname -rm) > /mnt-$tag/hello-from-guest"
+    say umount /mnt-$tag
+done
+"""
+
+
+def demo_initrd(parts, folder, tags):
+    """A guest with a shell that says what it does."""
+    box = busybox(parts.guest)
+    script = folder.path / "demo.sh"
+    script.write_text(DEMO.replace("@TAGS@", " ".join(tags)),
+                      encoding="ascii")
+    parts.programs = {"init": parts.programs["init"], "demo.sh": script}
+    for name in ("sh", "uname", "mkdir", "mount", "umount", "ls", "cat",
+                 "dd", "busybox"):
+        parts.programs["bin/" + name] = box
+    return parts.initrd(folder, ["exec /bin/sh /demo.sh"])
+
+
 def demo(args):
-    """A guest uses a directory of this machine; shown as it happens."""
+    """A guest uses a directory of this machine, through virtiofsd first, if
+    that is here and may be used, then through crossfuse; shown as it
+    happens."""
     parts = Parts(args.guest)
-    with Folder(args.keep) as folder:
+    kinds = ["crossfuse"]
+    if os.geteuid() == 0 and C_VIRTIOFSD.exists():
+        kinds.insert(0, "virtiofsd-c")
+    tags = {k: k.split("-")[0] for k in kinds}
+    with Folder(args.keep) as folder, contextlib.ExitStack() as stack:
         (folder.share / "hello-from-host").write_text(
             "written on %s (%s)\n" % (os.uname().nodename,
                                       os.uname().machine), encoding="utf-8")
-        sock = folder.path / "fs.sock"
-        server = Server(args.server, folder.share, sock,
-                        folder.path / "server.log", args.fuse_debug)
+        socks = {}
+        for kind, tag in tags.items():
+            socks[tag] = folder.path / (tag + ".sock")
+            server = Server(kind, folder.share, socks[tag],
+                            folder.path / (tag + ".log"), args.fuse_debug)
+            print("host# " + shlex.join(server.cmd) + " &")
+            stack.enter_context(server)
         machine = Machine(parts.guest, parts.kernel / "vmlinuz",
-                          parts.initrd(folder, [
-                              "mount virtiofs share /share", "demo /share"]),
-                          folder.path, sock=sock)
-        folder.reproduce(server, machine)
-        print("host$ " + shlex.join(server.cmd))
+                          demo_initrd(parts, folder, tags.values()),
+                          folder.path, tags=socks)
+        print("host# " + shlex.join(machine.cmd), end="\n\n", flush=True)
+        stack.enter_context(machine)
         lines = []
-        with server, machine:
-            print("host$ %s ... -device vhost-user-fs-%s,chardev=c,tag=share"
-                  % (parts.guest.qemu, parts.guest.bus))
-            for line in machine.events(parts.guest.timeout):
-                lines.append(line)
-                if line.startswith("@SAY "):
-                    print("guest  " + line[5:], flush=True)
-                if line == "@DONE":
-                    break
+        for line in machine.events(parts.guest.timeout):
+            lines.append(line)
+            if line == "@DONE":
+                break
+            if line == "guest# uname -rm" or len(shown(lines)) > 1:
+                print(line, flush=True)
         failures(lines)
-        seen = (folder.share / "hello-from-guest").read_text(encoding="utf-8")
-        print("host$ cat %s\n%s" % (folder.share / "hello-from-guest", seen),
-              end="")
-        return 0 if parts.guest.name.split("-")[0] in seen else 1
+        return demo_end(folder.share, parts.guest)
+
+
+def shown(lines):
+    """What the guest's shell has said, from its first command on."""
+    for at, line in enumerate(lines):
+        if line.startswith("guest# "):
+            return lines[at:]
+    return []
+
+
+def demo_end(share, guest):
+    """What the guest has left on the host: both bytes and text are right."""
+    seen = (share / "hello-from-guest").read_text(encoding="utf-8")
+    print("\nhost# cat %s\n%s" % (share / "hello-from-guest", seen), end="")
+    direct = (share / "direct").read_bytes()
+    same = direct == busybox(guest).read_bytes()[:16384]
+    return 0 if same and seen.startswith("written by ") else 1
