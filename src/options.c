@@ -67,6 +67,13 @@ static const struct choice caches[] = {
 	{ NULL, 0 },
 };
 
+static const struct choice dir_offsets[] = {
+	{ "auto", DIR_OFFSETS_AUTO },
+	{ "host", DIR_OFFSETS_HOST },
+	{ "small", DIR_OFFSETS_SMALL },
+	{ NULL, 0 },
+};
+
 static const struct choice log_levels[] = {
 	{ "off", LOG_LEVEL_OFF },     { "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },   { "info", LOG_LEVEL_INFO },
@@ -117,6 +124,9 @@ static const struct option known[] = {
 	  "shared mappings with --cache never and metadata", NULL },
 	{ "no-readdirplus", OPTION_SET, AT(no_readdirplus), NULL,
 	  "list names without attributes", NULL },
+	{ "dir-offsets", OPTION_CHOICE, AT(dir_offsets), "MODE",
+	  "telldir() positions: auto (default), host, small (31 bits)",
+	  dir_offsets },
 	{ "xattr", OPTION_SET, AT(xattr), NULL, "extended attributes (default)",
 	  NULL },
 	{ "no-xattr", OPTION_CLEAR, AT(xattr), NULL, "no extended attributes",

@@ -27,6 +27,13 @@ enum cache_mode {
 	CACHE_NEVER
 };
 
+/* Positions in a directory, as the client sees them. */
+enum dir_offsets {
+	DIR_OFFSETS_AUTO, /* the host's, but for a 32-bit client */
+	DIR_OFFSETS_HOST,
+	DIR_OFFSETS_SMALL /* 31 bits */
+};
+
 struct options {
 	const char *client; /* "virtio:/run/share.sock"; never NULL */
 	const char *server; /* "dir:/srv/share"; never NULL */
@@ -53,6 +60,7 @@ struct options {
 	bool allow_direct_io;
 	bool allow_mmap;
 	bool no_readdirplus;
+	enum dir_offsets dir_offsets;
 	bool killpriv_v2;
 	bool posix_lock;
 	bool flock;

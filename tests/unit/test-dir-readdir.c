@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Directories: complete, with positions that any client can hold. */
+#include "../../src/port/dir/positions.h"
 #include "dir-client.h"
 #include <dirent.h>
 #include <stddef.h>
@@ -45,7 +46,9 @@ static void note(struct seen *seen, const struct cf_dirent *entry)
 	if (strcmp(name, ".."))
 		CHECK_EQ(entry->ino, st.st_ino);
 	CHECK_EQ((unsigned)entry->type, IFTODT(st.st_mode));
-	CHECK(entry->off && entry->off <= INT32_MAX);
+	CHECK(entry->off);
+	if (client.options.dir_offsets == DIR_OFFSETS_SMALL)
+		CHECK(entry->off <= INT32_MAX);
 	CHECK(entry->ino <= UINT32_MAX);
 	if (sscanf(name, "file-with-a-name-%d", &number) == 1)
 		seen->times[number]++;
@@ -139,7 +142,8 @@ static void test_seeking(void)
 		CHECK_EQ(read_dir(false, fh, offsets[j], again, SIZE), lens[j]);
 		CHECK(memcmp(bufs[j], again, (size_t)lens[j]) == 0);
 	}
-	CHECK_EQ(read_dir(false, fh, 0x7ffffff0, again, SIZE), -EINVAL);
+	if (client.options.dir_offsets == DIR_OFFSETS_SMALL)
+		CHECK_EQ(read_dir(false, fh, 0x7ffffff0, again, SIZE), -EINVAL);
 	ask_release(&client, CF_ROOT_ID, fh, 0);
 }
 
@@ -201,6 +205,82 @@ static void test_rewind(void)
 	ask_release(&client, sub, fh, 0);
 }
 
+/* The host's own positions, to the bit, in the order of the host. */
+static void test_host_positions(void)
+{
+	static _Alignas(8) char ours[1 << 20], theirs[1 << 20];
+	uint64_t fh = open_dir(CF_ROOT_ID);
+	int fd = openat(client.root, ".", O_RDONLY | O_DIRECTORY);
+	int len = read_dir(false, fh, 0, ours, sizeof(ours)), at = 0, right = 0;
+	ssize_t host;
+
+	while ((host = getdents64(fd, theirs, sizeof(theirs))) > 0)
+		for (ssize_t i = 0; i < host && at < len; right++) {
+			const struct dirent64 *entry = (void *)(theirs + i);
+			const struct cf_dirent *dirent = (void *)(ours + at);
+
+			CHECK_EQ(dirent->off, entry->d_off);
+			CHECK(!memcmp(ours + at + sizeof(*dirent),
+				      entry->d_name, dirent->namelen));
+			i += entry->d_reclen;
+			at += (int)(sizeof(*dirent) + dirent->namelen + 7) & ~7;
+		}
+	CHECK_EQ(at, len);
+	CHECK_EQ(right, FILES + 3);
+	close(fd);
+	ask_release(&client, CF_ROOT_ID, fh, 0);
+}
+
+/* COUNT positions beyond 31 bits get numbers, and keep them. */
+static void number_all(struct positions *positions, uint64_t first,
+		       uint32_t count)
+{
+	uint32_t number, wrong = 0;
+	uint64_t position;
+
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < count; i++) {
+			wrong += positions_number(positions, first + i,
+						  &number) < 0 ||
+				 number != i;
+			wrong += !positions_find(positions, i, &position) ||
+				 position != first + i;
+		}
+	CHECK_EQ(wrong, 0);
+	CHECK(!positions_find(positions, count, &position));
+}
+
+/* Any number of directories: one that is in use always gets its numbers. */
+static void test_tables(void)
+{
+	enum {
+		TABLES = 12
+	};
+	static struct positions tables[TABLES], big;
+	uint32_t each = POSITIONS_IDLE / 8, number, emptied = 0;
+
+	for (int i = 0; i < TABLES; i++) {
+		number_all(&tables[i], (uint64_t)i << 40, each);
+		positions_rest(&tables[i]);
+	}
+	for (int i = 0; i < TABLES; i++) {
+		positions_use(&tables[i]);
+		emptied += tables[i].emptied;
+		CHECK_EQ(tables[i].count, tables[i].emptied ? 0 : each);
+		/* The longest idle ones. */
+		CHECK_EQ(tables[i].emptied, i < TABLES - 8);
+		positions_destroy(&tables[i]);
+	}
+	CHECK_EQ(emptied, TABLES - 8);
+	for (uint64_t i = 0; i < POSITIONS_MOST; i++)
+		if (positions_number(&big, i << 8, &number) < 0)
+			CHECK_EQ(i, POSITIONS_MOST);
+	CHECK_EQ(positions_number(&big, 1, &number), -EOVERFLOW);
+	CHECK_EQ(positions_number(&big, 5 << 8, &number), 0);
+	CHECK_EQ(number, 5);
+	positions_destroy(&big);
+}
+
 int main(void)
 {
 	char name[64];
@@ -211,12 +291,19 @@ int main(void)
 		snprintf(name, sizeof(name), "file-with-a-name-%d", i);
 		close(openat(client.root, name, O_CREAT | O_WRONLY, 0600));
 	}
-	for (int plus = 0; plus < 2; plus++) {
-		test_listing(plus, 300);
-		test_listing(plus, 4096);
-		test_listing(plus, 1 << 20);
+	for (int small = 0; small < 2; small++) {
+		client.options.dir_offsets = small ? DIR_OFFSETS_SMALL
+						   : DIR_OFFSETS_AUTO;
+		for (int plus = 0; plus < 2; plus++) {
+			test_listing(plus, 300);
+			test_listing(plus, 4096);
+			test_listing(plus, 1 << 20);
+		}
+		test_seeking();
 	}
-	test_seeking();
+	client.options.dir_offsets = DIR_OFFSETS_AUTO;
+	test_host_positions();
+	test_tables();
 	test_small();
 	test_lookups();
 	test_rewind();

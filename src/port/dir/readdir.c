@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Listing directories. */
+#include "../../relay.h"
 #include "internal.h"
 #include "stream.h"
 #include <errno.h>
@@ -115,9 +116,9 @@ static int fill(struct list *list, struct stream *stream)
 	int ret;
 
 	while ((entry = stream_peek(stream, &ret))) {
-		position = stream_position(stream);
-		if (!position)
-			return -ENOMEM;
+		ret = stream_position(stream, &position);
+		if (ret < 0)
+			break;
 		ret = add(list, entry, position);
 		if (ret <= 0)
 			break;
@@ -143,6 +144,24 @@ static ssize_t list_stream(struct list *list, struct stream *stream,
 	return stream_peek(stream, &error) ? -EINVAL : 0;
 }
 
+/*
+ * A 32-bit kernel hands positions to programs that may have 31 bits for them.
+ * Where the client speaks canonical, who started it knows what it is.
+ */
+static bool wants_small_positions(const struct op *op)
+{
+	const struct relay *relay = op->call->relay;
+	const struct crossfuse_abi *abi;
+
+	if (op->dir->options->dir_offsets != DIR_OFFSETS_AUTO || !relay)
+		return op->dir->options->dir_offsets == DIR_OFFSETS_SMALL;
+	abi = crossfuse_session_client(&relay->session, NULL);
+	if (abi == crossfuse_abi_canonical())
+		abi = relay->config.client ? relay->config.client
+					   : relay->config.monitor;
+	return abi && crossfuse_abi_long_bits(abi) == 32;
+}
+
 /* The mutex of the handle is held. */
 static ssize_t list_handle(struct list *list, uint64_t offset, size_t size)
 {
@@ -152,7 +171,8 @@ static ssize_t list_handle(struct list *list, uint64_t offset, size_t size)
 	if (handle->inode->type != S_IFDIR)
 		return -ENOTDIR;
 	if (!handle->stream)
-		handle->stream = stream_new(handle->fd);
+		handle->stream =
+			stream_new(handle->fd, wants_small_positions(list->op));
 	if (!handle->stream)
 		return -ENOMEM;
 	ret = list_stream(list, handle->stream, offset, size);

@@ -1,51 +1,48 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "stream.h"
-#include "hash.h"
+#include "positions.h"
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE    (64u << 10)
 #define FIRST_NUMBERED 0x40000000u
-#define MOST_NUMBERED  0x3fffffffu
 
 /*
  * A client may have any number of directories open and leave them half read:
- * beyond so many of them the buffer does not outlive the request, and beyond
- * so many positions in all of them no more are numbered.
+ * beyond so many of them the buffer does not outlive the request.
  */
-#define KEPT_BUFFERS  256
-#define ALL_POSITIONS (32u << 20)
+#define KEPT_BUFFERS 256
 
-static atomic_uint buffers_now, positions_now;
+static atomic_uint buffers_now;
 
 struct stream {
 	int fd;
-	size_t at, end; /* in BUFFER */
-	uint64_t here;	/* the host's position of the entry at AT */
-	bool lost;	/* but the descriptor is further on */
-
-	/* Positions of the host by number, and their numbers by position. */
-	uint64_t *numbered;
-	uint32_t count, capacity;
-	uint32_t *index; /* open addressing; number + 1; 2 * capacity */
-
-	char *buffer; /* NULL: nothing is read ahead */
+	bool small;   /* its positions fit in 31 bits */
+	bool ordered; /* and are numbered from the start of the directory on */
+	bool lost;    /* HERE is not where the descriptor is */
+	size_t at, end;		    /* in BUFFER */
+	uint64_t here;		    /* the host's position of the entry at AT */
+	char *buffer;		    /* NULL: nothing is read ahead */
+	struct positions positions; /* in use from stream_seek() on */
 };
 
-struct stream *stream_new(int fd)
+struct stream *stream_new(int fd, bool small)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 
-	if (stream)
+	if (stream) {
 		stream->fd = fd;
+		stream->small = small;
+	}
 	return stream;
 }
 
 static void drop_buffer(struct stream *stream)
 {
+	stream->at = 0;
+	stream->end = 0;
 	if (!stream->buffer)
 		return;
 	free(stream->buffer);
@@ -53,15 +50,24 @@ static void drop_buffer(struct stream *stream)
 	atomic_fetch_sub(&buffers_now, 1);
 }
 
+/* Whether lseek() goes there: most file systems take no negative offset. */
+static bool can_seek(uint64_t position)
+{
+	return position <= INT64_MAX;
+}
+
+/* What was read ahead stays, and so does what could not be gone back to. */
 void stream_rest(struct stream *stream)
 {
-	if (stream->at < stream->end) {
-		if (atomic_load(&buffers_now) <= KEPT_BUFFERS)
-			return;
+	bool left = stream->at < stream->end;
+
+	if (stream->small)
+		positions_rest(&stream->positions);
+	if ((left || !can_seek(stream->here)) &&
+	    atomic_load(&buffers_now) <= KEPT_BUFFERS)
+		return;
+	if (left)
 		stream->lost = true;
-	}
-	stream->at = 0;
-	stream->end = 0;
 	drop_buffer(stream);
 }
 
@@ -70,63 +76,8 @@ void stream_free(struct stream *stream)
 	if (!stream)
 		return;
 	drop_buffer(stream);
-	atomic_fetch_sub(&positions_now, stream->capacity);
-	free(stream->numbered);
-	free(stream->index);
+	positions_destroy(&stream->positions);
 	free(stream);
-}
-
-static uint32_t *index_cell(struct stream *stream, uint64_t position)
-{
-	uint32_t mask = 2 * stream->capacity - 1;
-	uint32_t i = (uint32_t)hash_pair(position, 0) & mask;
-
-	while (stream->index[i] &&
-	       stream->numbered[stream->index[i] - 1] != position)
-		i = (i + 1) & mask;
-	return &stream->index[i];
-}
-
-static int grow(struct stream *stream)
-{
-	uint32_t capacity = stream->capacity ? stream->capacity * 2 : 256;
-	uint64_t *numbered;
-	uint32_t *index;
-
-	if (capacity > MOST_NUMBERED ||
-	    atomic_load(&positions_now) + capacity > ALL_POSITIONS)
-		return -EOVERFLOW;
-	numbered = realloc(stream->numbered, capacity * sizeof(*numbered));
-	if (!numbered)
-		return -ENOMEM;
-	stream->numbered = numbered;
-	index = calloc(2 * (size_t)capacity, sizeof(*index));
-	if (!index)
-		return -ENOMEM;
-	free(stream->index);
-	stream->index = index;
-	atomic_fetch_add(&positions_now, capacity - stream->capacity);
-	stream->capacity = capacity;
-	for (uint32_t i = 0; i < stream->count; i++)
-		*index_cell(stream, numbered[i]) = i + 1;
-	return 0;
-}
-
-/* The client's form of a position of the host; 0: no memory. */
-static uint64_t to_client(struct stream *stream, uint64_t position)
-{
-	uint32_t *cell;
-
-	if (position < FIRST_NUMBERED)
-		return position;
-	if (stream->count == stream->capacity && grow(stream) < 0)
-		return 0;
-	cell = index_cell(stream, position);
-	if (!*cell) {
-		stream->numbered[stream->count++] = position;
-		*cell = stream->count;
-	}
-	return FIRST_NUMBERED + *cell - 1;
 }
 
 static int go(struct stream *stream, uint64_t position)
@@ -152,17 +103,21 @@ static ssize_t fill_buffer(struct stream *stream)
 		atomic_fetch_add(&buffers_now, 1);
 	}
 	ret = getdents64(stream->fd, stream->buffer, BUFFER_SIZE);
-	if (ret < 0)
-		return -errno;
+	if (ret == 0) /* what is in the buffer can be gone back to */
+		return 0;
+	if (ret < 0) {
+		ret = -errno;
+		drop_buffer(stream);
+		return ret;
+	}
 	stream->at = 0;
 	stream->end = (size_t)ret;
 	return ret;
 }
 
-static const struct dirent64 *entry_here(const struct stream *stream)
+static const struct dirent64 *entry_at(const struct stream *stream, size_t at)
 {
-	return (const struct dirent64 *)(const void *)(stream->buffer +
-						       stream->at);
+	return (const struct dirent64 *)(const void *)(stream->buffer + at);
 }
 
 const struct dirent64 *stream_peek(struct stream *stream, int *ret_error)
@@ -177,58 +132,122 @@ const struct dirent64 *stream_peek(struct stream *stream, int *ret_error)
 		if (ret <= 0)
 			return NULL;
 	}
-	return entry_here(stream);
+	return entry_at(stream, stream->at);
 }
 
-uint64_t stream_position(struct stream *stream)
+int stream_position(struct stream *stream, uint64_t *ret_position)
 {
-	return to_client(stream, (uint64_t)entry_here(stream)->d_off);
+	uint64_t position = (uint64_t)entry_at(stream, stream->at)->d_off;
+	uint32_t number;
+	int ret;
+
+	if (stream->small && position >= FIRST_NUMBERED) {
+		ret = positions_number(&stream->positions, position, &number);
+		if (ret < 0)
+			return ret;
+		position = FIRST_NUMBERED + number;
+	}
+	*ret_position = position;
+	return 0;
 }
 
 void stream_next(struct stream *stream)
 {
-	const struct dirent64 *entry = entry_here(stream);
+	const struct dirent64 *entry = entry_at(stream, stream->at);
 
 	stream->here = (uint64_t)entry->d_off;
 	stream->at += entry->d_reclen;
 }
 
-/*
- * A number of another time the directory was open: a client that exports it
- * by NFS goes on like that. Numbers are given in the order of the entries, so
- * reading up to there gives it again.
- */
-static int learn(struct stream *stream, uint32_t number)
+/* Goes behind the entry in the buffer whose position is this one. */
+static bool find_in_buffer(struct stream *stream, uint64_t position)
 {
+	size_t at = 0;
+
+	while (at < stream->end) {
+		const struct dirent64 *entry = entry_at(stream, at);
+
+		at += entry->d_reclen;
+		if ((uint64_t)entry->d_off != position)
+			continue;
+		stream->at = at;
+		stream->here = position;
+		return true;
+	}
+	return false;
+}
+
+/* Reads from the start until the client's POSITION has come up. */
+static int walk_to(struct stream *stream, uint64_t position)
+{
+	uint64_t here;
 	int ret = go(stream, 0);
 
-	while (ret == 0 && number >= stream->count) {
+	while (ret == 0) {
 		if (!stream_peek(stream, &ret))
 			return ret < 0 ? ret : -EINVAL;
-		if (!stream_position(stream))
-			return -ENOMEM;
-		stream_next(stream);
+		ret = stream_position(stream, &here);
+		if (ret == 0)
+			stream_next(stream);
+		if (ret == 0 && here == position)
+			break;
 	}
 	return ret;
 }
 
-int stream_seek(struct stream *stream, uint64_t position)
+static int seek_host(struct stream *stream, uint64_t position)
 {
-	int ret;
-
-	if (position >= FIRST_NUMBERED) {
-		if (position - FIRST_NUMBERED >= MOST_NUMBERED)
-			return -EINVAL;
-		position -= FIRST_NUMBERED;
-		if (position >= stream->count) {
-			ret = learn(stream, (uint32_t)position);
-			if (ret < 0)
-				return ret;
-		}
-		position = stream->numbered[position];
-	}
 	/* The start is read anew: the directory may have changed. */
-	if (position && position == stream->here && !stream->lost)
+	if (!position)
+		return go(stream, 0);
+	if (position == stream->here && !stream->lost)
+		return 0;
+	if (find_in_buffer(stream, position))
 		return 0;
 	return go(stream, position);
+}
+
+/*
+ * The host's form of a small position. Numbers are given in the order of the
+ * entries. So one of another time that the directory was open (a client that
+ * exports it by NFS goes on like that), or from before the table was emptied,
+ * comes up again on the way to it: -EAGAIN.
+ */
+static int find_small(struct stream *stream, uint64_t position,
+		      uint64_t *ret_host)
+{
+	struct positions *positions = &stream->positions;
+	bool ordered = stream->ordered && !positions->emptied;
+
+	/* On most file systems none is too big. */
+	if (position < FIRST_NUMBERED && position && !positions->count &&
+	    !positions->emptied)
+		return 0;
+	stream->ordered = true;
+	positions->emptied = false;
+	if (position && !ordered)
+		return -EAGAIN;
+	if (position < FIRST_NUMBERED)
+		return 0;
+	position -= FIRST_NUMBERED;
+	if (position >= POSITIONS_MOST ||
+	    !positions_find(positions, (uint32_t)position, ret_host))
+		return -EAGAIN;
+	return 0;
+}
+
+int stream_seek(struct stream *stream, uint64_t position)
+{
+	uint64_t host = position;
+	int ret = 0;
+
+	if (stream->small) {
+		positions_use(&stream->positions);
+		ret = find_small(stream, position, &host);
+	}
+	if (ret == 0)
+		ret = seek_host(stream, host);
+	if (ret == -EAGAIN || (ret == -EINVAL && !can_seek(host)))
+		ret = walk_to(stream, position);
+	return ret;
 }
