@@ -10,6 +10,7 @@
 struct attack {
 	struct guest guest;
 	struct guest_queue *queue;
+	struct vhost_driver_queue *vq;
 	struct driver_ring *ring;
 	uint64_t random;
 	char *page; /* a request in the first part, its reply behind it */

@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOW_ADDR  UINT64_C(0x40000000)
-#define HIGH_ADDR UINT64_C(0x100000000)
-#define LOW_EXTRA (16U << 20) /* head pages, beside the rings */
+#define MEMORY_ADDR  UINT64_C(0x40000000)
+#define MEMORY_BYTES (20U << 20) /* head pages and FORGETs, beside the rings */
+#define DATA_ADDR    UINT64_C(0x100000000)
 
 static int tell(const char *what, int error)
 {
@@ -19,145 +18,23 @@ static int tell(const char *what, int error)
 	return error;
 }
 
-void *guest_alloc(struct guest_region *region, size_t size)
+/* Another region, so that the device has to look addresses up. */
+static int add_data(struct guest *guest)
 {
-	size_t at = (region->taken + GUEST_PAGE - 1) &
-		    ~(size_t)(GUEST_PAGE - 1);
+	struct vhost_driver_region *data = &guest->data;
 
-	if (at > region->size || size > region->size - at)
-		return NULL;
-	region->taken = at + size;
-	return region->base + at;
-}
-
-static void *alloc_zeroed(struct guest_region *region, size_t size)
-{
-	void *memory = guest_alloc(region, size);
-
-	return memory ? memset(memory, 0, size) : NULL;
-}
-
-static unsigned int table_len(const struct guest *guest)
-{
-	return guest->frontend.features & VIRTIO_F_INDIRECT_DESC
-		       ? GUEST_SEGMENT_MAX
-		       : 0;
-}
-
-static int make_memory(struct guest *guest)
-{
-	size_t ring =
-		driver_ring_bytes(guest->config.queue_size, GUEST_SEGMENT_MAX);
-	size_t low = (GUEST_QUEUE_MAX < guest->config.queues
-			      ? GUEST_QUEUE_MAX
-			      : guest->config.queues) +
-		     1;
-	size_t high = guest->config.data_bytes;
-	char *base;
-
-	low = low * (ring + GUEST_PAGE) + LOW_EXTRA;
-	low = (low + GUEST_PAGE - 1) & ~(size_t)(GUEST_PAGE - 1);
-	guest->memory_fd = memfd_create("guest", MFD_CLOEXEC);
-	if (guest->memory_fd < 0 ||
-	    ftruncate(guest->memory_fd, (off_t)(low + high)) < 0)
+	data->addr = DATA_ADDR;
+	data->size = guest->config.data_bytes;
+	data->fd = memfd_create("data", MFD_CLOEXEC);
+	if (data->fd < 0 || ftruncate(data->fd, (off_t)data->size) < 0)
 		return -errno;
-	base = mmap(NULL, low + high, PROT_READ | PROT_WRITE, MAP_SHARED,
-		    guest->memory_fd, 0);
-	if (base == MAP_FAILED)
+	data->base = mmap(NULL, data->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  data->fd, 0);
+	if (data->base == MAP_FAILED) {
+		data->base = NULL;
 		return -errno;
-	guest->low = (struct guest_region){ .base = base,
-					    .addr = LOW_ADDR,
-					    .size = low };
-	guest->high = (struct guest_region){ .base = base + low,
-					     .addr = HIGH_ADDR,
-					     .size = high };
-	return 0;
-}
-
-static int share_memory(struct guest *guest)
-{
-	struct vhost_region regions[2] = {
-		{ .guest_addr = guest->low.addr,
-		  .size = guest->low.size,
-		  .user_addr = (uint64_t)(uintptr_t)guest->low.base },
-		{ .guest_addr = guest->high.addr,
-		  .size = guest->high.size,
-		  .user_addr = (uint64_t)(uintptr_t)guest->high.base,
-		  .mmap_offset = guest->low.size },
-	};
-	int fds[2] = { guest->memory_fd, guest->memory_fd };
-
-	return vhost_frontend_set_memory(&guest->frontend, regions, fds,
-					 guest->high.size ? 2 : 1);
-}
-
-static uint64_t guest_addr(const struct guest *guest, const char *at)
-{
-	const struct guest_region *region =
-		at >= guest->high.base ? &guest->high : &guest->low;
-
-	return region->addr + (uint64_t)(at - region->base);
-}
-
-/* The ring's memory stays the same over a reboot. */
-static int start_queue(struct guest *guest, unsigned int index, void *memory)
-{
-	struct guest_queue *queue = &guest->queues[index];
-	struct driver_ring_config config = {
-		.num = guest->config.queue_size,
-		.table_len = table_len(guest),
-		.event_idx = guest->frontend.features & VIRTIO_F_EVENT_IDX,
-		.memory = memory,
-		.addr = guest_addr(guest, memory),
-	};
-	struct vhost_frontend_ring ring = {
-		.num = config.num,
-		.kick_fd = queue->kick_fd,
-		.call_fd = queue->call_fd,
-		.err_fd = queue->err_fd,
-	};
-	int r;
-
-	r = driver_ring_init(&queue->ring, &config);
-	if (r < 0)
-		return r;
-	ring.desc = (uint64_t)(uintptr_t)queue->ring.desc;
-	ring.avail = (uint64_t)(uintptr_t)queue->ring.avail;
-	ring.used = (uint64_t)(uintptr_t)queue->ring.used;
-	return vhost_frontend_start(&guest->frontend, index, &ring);
-}
-
-static int make_queue(struct guest *guest, unsigned int index)
-{
-	struct guest_queue *queue = &guest->queues[index];
-	void *memory = guest_alloc(&guest->low,
-				   driver_ring_bytes(guest->config.queue_size,
-						     table_len(guest)));
-
-	if (!memory)
-		return -ENOMEM;
-	queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	queue->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (queue->kick_fd < 0 || queue->call_fd < 0 || queue->err_fd < 0)
-		return -errno;
-	return start_queue(guest, index, memory);
-}
-
-static int make_queues(struct guest *guest)
-{
-	unsigned int most = guest->frontend.queue_max - 1;
-	int r = 0;
-
-	if (most == 0)
-		return -EPROTO;
-	guest->queue_count = guest->config.queues < most ? guest->config.queues
-							 : most;
-	if (guest->queue_count > GUEST_QUEUE_MAX)
-		guest->queue_count = GUEST_QUEUE_MAX;
-	for (unsigned int i = 0; r == 0 && i <= guest->queue_count; i++)
-		r = make_queue(guest, i);
-	return r;
+	}
+	return vhost_driver_add_region(&guest->driver, data);
 }
 
 /* What Linux 6.1 offers on virtio-fs, but for creation contexts. */
@@ -210,8 +87,8 @@ static void note_init(struct guest *guest, const struct cf_init_out *out)
 
 static int say_init(struct guest *guest)
 {
-	struct guest_call call = { .head = alloc_zeroed(&guest->low,
-							GUEST_PAGE) };
+	struct guest_call call = { .head = vhost_driver_alloc(&guest->driver,
+							      GUEST_PAGE) };
 	struct guest_shape shape = { .arg_len = sizeof(struct cf_init_in),
 				     .out_len = sizeof(struct cf_init_out) };
 	uint64_t flags = INIT_FLAGS;
@@ -248,8 +125,8 @@ static int say_init(struct guest *guest)
 
 static int say_destroy(struct guest *guest)
 {
-	struct guest_call call = { .head = alloc_zeroed(&guest->low,
-							GUEST_PAGE) };
+	struct guest_call call = { .head = vhost_driver_alloc(&guest->driver,
+							      GUEST_PAGE) };
 	struct guest_shape shape = { 0 };
 	ssize_t len;
 
@@ -261,7 +138,7 @@ static int say_destroy(struct guest *guest)
 }
 
 /* The server may just be about to listen. */
-static int connect_patiently(struct guest *guest)
+static int connect_patiently(const char *path)
 {
 	struct timespec pause = { .tv_nsec = 10000000 };
 	int r = -ECONNREFUSED;
@@ -269,30 +146,45 @@ static int connect_patiently(struct guest *guest)
 	for (unsigned int i = 0; r == -ECONNREFUSED && i < 500; i++) {
 		if (i)
 			nanosleep(&pause, NULL);
-		r = vhost_frontend_connect(&guest->frontend, guest->config.path,
-					   GUEST_TIMEOUT);
+		r = vhost_connect(path);
 	}
 	return r;
 }
 
-static int connect_device(struct guest *guest)
+static int open_driver(struct guest *guest)
 {
-	uint64_t wanted = VHOST_F_PROTOCOL_FEATURES;
-	uint64_t protocol = VHOST_PF_MQ | VHOST_PF_REPLY_ACK | VHOST_PF_CONFIG |
-			    VHOST_PF_RESET_DEVICE;
+	const struct guest_config *config = &guest->config;
+	struct vhost_driver_config want = {
+		.protocol_features = VHOST_PF_CONFIG | VHOST_PF_RESET_DEVICE |
+				     VHOST_PF_CONFIGURE_MEM_SLOTS,
+		.queue_min = 2,
+		.queue_max = 1 + (config->queues < GUEST_QUEUE_MAX
+					  ? config->queues
+					  : GUEST_QUEUE_MAX),
+		.queue_size = config->queue_size,
+		.chain_max = GUEST_SEGMENT_MAX,
+		.memory_addr = MEMORY_ADDR,
+		.memory_size = MEMORY_BYTES,
+		.timeout = GUEST_TIMEOUT,
+	};
+	int fd = connect_patiently(config->path);
 	int r;
 
-	if (!guest->config.no_indirect)
-		wanted |= VIRTIO_F_INDIRECT_DESC;
-	if (!guest->config.no_event_idx)
-		wanted |= VIRTIO_F_EVENT_IDX;
-	r = connect_patiently(guest);
+	if (fd < 0)
+		return tell(config->path, fd);
+	if (!config->no_indirect)
+		want.features |= VIRTIO_F_INDIRECT_DESC;
+	if (!config->no_event_idx)
+		want.features |= VIRTIO_F_EVENT_IDX;
+	r = vhost_driver_open(&guest->driver, fd, &want);
+	if (r == 0)
+		r = add_data(guest);
 	if (r < 0)
-		return tell(guest->config.path, r);
-	r = vhost_frontend_negotiate(&guest->frontend, wanted,
-				     VIRTIO_F_VERSION_1, protocol);
-	if (r < 0)
-		return tell("features", r);
+		return tell(vhost_request_name(guest->driver.frontend.request),
+			    r);
+	guest->queue_count = guest->driver.queue_count - 1;
+	for (unsigned int i = 0; i <= guest->queue_count; i++)
+		guest->queues[i].vq = &guest->driver.queues[i];
 	return 0;
 }
 
@@ -302,29 +194,19 @@ int guest_open(struct guest *guest, const struct guest_config *config)
 
 	*guest = (struct guest){
 		.config = *config,
-		.frontend.channel.fd = -1,
-		.memory_fd = -1,
+		.driver = VHOST_DRIVER_NONE,
+		.data.fd = -1,
 		.unique_step = 2,
 	};
 	pthread_mutex_init(&guest->forget_lock, NULL);
-	r = connect_device(guest);
+	r = open_driver(guest);
 	if (r < 0)
 		return r;
-	r = make_memory(guest);
-	if (r < 0)
-		return tell("memory", r);
-	r = share_memory(guest);
-	if (r < 0)
-		return tell("SET_MEM_TABLE", r);
-	r = make_queues(guest);
-	if (r < 0)
-		return tell("queues", r);
-	guest->forget_page =
-		guest_alloc(&guest->low, guest->config.queue_size * (size_t)64);
+	guest->forget_page = vhost_driver_alloc(
+		&guest->driver, guest->config.queue_size * (size_t)64);
 	if (!guest->forget_page)
 		return tell("memory", -ENOMEM);
-	r = say_init(guest);
-	return r < 0 ? tell("FUSE_INIT", r) : 0;
+	return guest_boot(guest);
 }
 
 int guest_remount(struct guest *guest)
@@ -336,46 +218,32 @@ int guest_remount(struct guest *guest)
 	return r < 0 ? tell("remount", r) : 0;
 }
 
-int guest_reboot(struct guest *guest)
+int guest_halt(struct guest *guest)
 {
-	int r = 0;
+	int r = vhost_driver_stop(&guest->driver);
 
-	for (unsigned int i = 0; r == 0 && i <= guest->queue_count; i++) {
-		unsigned int base;
+	return r < 0 ? tell("GET_VRING_BASE", r) : 0;
+}
 
-		r = vhost_frontend_stop(&guest->frontend, i, &base);
-	}
-	for (unsigned int i = 0; r == 0 && i <= guest->queue_count; i++) {
-		struct driver_ring *ring = &guest->queues[i].ring;
-		void *memory = ring->config.memory;
+int guest_boot(struct guest *guest)
+{
+	int r = vhost_driver_start(&guest->driver);
 
-		driver_ring_release(ring);
-		memset(memory, 0, driver_ring_bytes(ring->config.num, 0));
-		r = start_queue(guest, i, memory);
-	}
+	if (r < 0)
+		return tell(vhost_request_name(guest->driver.frontend.request),
+			    r);
 	memset(guest->forget_page, 0, guest->config.queue_size * (size_t)64);
 	guest->forgets = 0;
-	if (r == 0)
-		r = say_init(guest);
-	return r < 0 ? tell("reboot", r) : 0;
+	r = say_init(guest);
+	return r < 0 ? tell("FUSE_INIT", r) : 0;
 }
 
 void guest_close(struct guest *guest)
 {
-	vhost_frontend_close(&guest->frontend);
-	for (unsigned int i = 0; i <= guest->queue_count; i++) {
-		struct guest_queue *queue = &guest->queues[i];
-
-		if (!queue->ring.slots)
-			continue;
-		driver_ring_release(&queue->ring);
-		close(queue->kick_fd);
-		close(queue->call_fd);
-		close(queue->err_fd);
-	}
-	if (guest->low.base)
-		munmap(guest->low.base, guest->low.size + guest->high.size);
-	if (guest->memory_fd >= 0)
-		close(guest->memory_fd);
+	vhost_driver_close(&guest->driver);
+	if (guest->data.base)
+		munmap(guest->data.base, guest->data.size);
+	if (guest->data.fd >= 0)
+		close(guest->data.fd);
 	pthread_mutex_destroy(&guest->forget_lock);
 }

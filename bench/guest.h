@@ -7,8 +7,7 @@
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
 
-#include "../src/vhost/driver_ring.h"
-#include "../src/vhost/frontend.h"
+#include "../src/vhost/driver.h"
 #include "client.h"
 #include <byteswap.h>
 #include <crossfuse/wire.h>
@@ -36,32 +35,20 @@ struct guest_config {
 };
 
 struct guest_queue {
-	struct driver_ring ring;
-	int kick_fd;
-	int call_fd;
-	int err_fd;	/* the device says that the queue is broken */
+	struct vhost_driver_queue *vq;
 	uint64_t kicks; /* how often the device had to be told */
 	uint64_t sleeps;
 };
 
-struct guest_region {
-	char *base;
-	uint64_t addr; /* as the guest numbers it */
-	size_t size;
-	size_t taken;
-};
-
 struct guest {
 	struct guest_config config;
-	struct vhost_frontend frontend;
-	const struct client_abi *abi; /* what is spoken since INIT */
+	struct vhost_driver driver;	 /* its memory: rings, headers */
+	struct vhost_driver_region data; /* file data */
+	const struct client_abi *abi;	 /* what is spoken since INIT */
 	bool swap;		  /* ABI's byte order is not this machine's */
 	unsigned int queue_count; /* request queues in use */
 	struct guest_queue queues[GUEST_QUEUE_MAX + 1]; /* [0]: FORGET */
-	int memory_fd;
-	struct guest_region low;  /* rings, headers */
-	struct guest_region high; /* file data */
-	size_t io_max;		  /* bytes that one READ or WRITE may carry */
+	size_t io_max; /* bytes that one READ or WRITE may carry */
 	uint32_t server_minor;
 	uint64_t server_flags;
 	uint32_t server_max_pages;
@@ -101,14 +88,12 @@ struct guest_shape {
 int guest_open(struct guest *guest, const struct guest_config *config);
 void guest_close(struct guest *guest);
 
-/* A guest that reboots: queues stopped and set up anew, another FUSE_INIT. */
-int guest_reboot(struct guest *guest);
+/* A guest that reboots: queues stopped; set up anew, another FUSE_INIT. */
+int guest_halt(struct guest *guest);
+int guest_boot(struct guest *guest);
 
 /* Unmounts and mounts again: DESTROY and INIT. */
 int guest_remount(struct guest *guest);
-
-/* Memory that the device sees, with anything in it. NULL: there is no more. */
-void *guest_alloc(struct guest_region *region, size_t size);
 
 /* Page INDEX of a call's file data; neighbours are not adjacent. */
 char *guest_data_page(const struct guest_call *call, size_t index);
@@ -128,7 +113,7 @@ int guest_send(struct guest *guest, struct guest_queue *queue,
 int guest_reap(struct guest_queue *queue, struct guest_call **ret_call);
 
 /* Sleeps until replies may be there. 0 or -ETIMEDOUT, -errno. */
-int guest_wait(struct guest_queue *queue);
+int guest_wait(struct guest *guest, struct guest_queue *queue);
 
 /*
  * Checks the reply's header: length, unique. Returns the length of what

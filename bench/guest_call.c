@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "guest.h"
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Linux asks for a page at a time; two that are needed in turn lie apart. */
 char *guest_data_page(const struct guest_call *call, size_t index)
@@ -15,16 +13,14 @@ char *guest_data_page(const struct guest_call *call, size_t index)
 	return call->data + (at < pages ? at : index) * GUEST_PAGE;
 }
 
+/* AT is in memory of the driver's, by the way it was had. */
 static struct driver_segment segment(const struct guest *guest, const char *at,
 				     size_t len)
 {
-	const struct guest_region *region =
-		at >= guest->high.base ? &guest->high : &guest->low;
+	struct driver_segment segment = { 0 };
 
-	return (struct driver_segment){
-		.addr = region->addr + (uint64_t)(at - region->base),
-		.len = (uint32_t)len,
-	};
+	vhost_driver_segment(&guest->driver, at, len, &segment);
+	return segment;
 }
 
 static unsigned int put_data(const struct guest *guest,
@@ -73,12 +69,12 @@ void *guest_begin(struct guest *guest, struct guest_call *call, uint32_t opcode,
 
 static int kick(struct guest_queue *queue)
 {
-	uint64_t one = 1;
+	int r = vhost_queue_kick(queue->vq);
 
-	if (!driver_ring_publish(&queue->ring))
-		return 0;
-	queue->kicks++;
-	return write(queue->kick_fd, &one, sizeof(one)) < 0 ? -errno : 0;
+	if (r < 0)
+		return r;
+	queue->kicks += (uint64_t)r;
+	return 0;
 }
 
 int guest_send(struct guest *guest, struct guest_queue *queue,
@@ -104,7 +100,7 @@ int guest_send(struct guest *guest, struct guest_queue *queue,
 		segments[out + in++] = segment(guest, call->head + GUEST_OUT_AT,
 					       shape->out_len);
 	in += put_data(guest, call, shape->read_len, segments + out + in);
-	r = driver_ring_add(&queue->ring, segments, out, in, call);
+	r = driver_ring_add(&queue->vq->ring, segments, out, in, call);
 	return r < 0 ? r : kick(queue);
 }
 
@@ -112,7 +108,7 @@ int guest_reap(struct guest_queue *queue, struct guest_call **ret_call)
 {
 	uint32_t len = 0;
 	void *token = NULL;
-	int r = driver_ring_reap(&queue->ring, &token, &len);
+	int r = driver_ring_reap(&queue->vq->ring, &token, &len);
 
 	if (r > 0) {
 		*ret_call = token;
@@ -122,25 +118,11 @@ int guest_reap(struct guest_queue *queue, struct guest_call **ret_call)
 	return r;
 }
 
-int guest_wait(struct guest_queue *queue)
+int guest_wait(struct guest *guest, struct guest_queue *queue)
 {
-	struct pollfd pfd = { .fd = queue->call_fd, .events = POLLIN };
-	uint64_t count;
-	int r;
-
-	if (driver_ring_enable(&queue->ring))
-		goto out;
 	queue->sleeps++;
-	r = poll(&pfd, 1, (int)GUEST_TIMEOUT * 1000);
-	if (r < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (r == 0)
-		return -ETIMEDOUT;
-	if (read(queue->call_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		return -errno;
-out:
-	driver_ring_disable(&queue->ring);
-	return 0;
+	return vhost_driver_wait(&guest->driver, queue->vq,
+				 (int)GUEST_TIMEOUT * 1000);
 }
 
 ssize_t guest_check(struct guest *guest, const struct guest_call *call,
@@ -172,7 +154,7 @@ ssize_t guest_roundtrip(struct guest *guest, struct guest_queue *queue,
 	while (r == 0) {
 		r = guest_reap(queue, &done);
 		if (r == 0)
-			r = guest_wait(queue);
+			r = guest_wait(guest, queue);
 	}
 	if (r < 0)
 		return r;
@@ -195,7 +177,7 @@ static int reap_forgets(struct guest *guest)
 	void *token;
 	int r;
 
-	while ((r = driver_ring_reap(&queue->ring, &token, &len)) > 0) {
+	while ((r = driver_ring_reap(&queue->vq->ring, &token, &len)) > 0) {
 		((struct cf_in_header *)token)->len = 0;
 		guest->forgets--;
 	}
@@ -220,7 +202,7 @@ static int drain_forgets(struct guest *guest, uint64_t left)
 	int r = reap_forgets(guest);
 
 	while (r == 0 && guest->forgets > left) {
-		r = guest_wait(&guest->queues[0]);
+		r = guest_wait(guest, &guest->queues[0]);
 		if (r == 0)
 			r = reap_forgets(guest);
 	}
@@ -247,7 +229,7 @@ int guest_forget(struct guest *guest, uint64_t nodeid, uint64_t nlookup)
 	in = (struct cf_forget_in *)(at + sizeof(struct cf_in_header));
 	in->nlookup = guest_u64(guest, nlookup);
 	one = segment(guest, at, sizeof(struct cf_in_header) + sizeof(*in));
-	r = driver_ring_add(&queue->ring, &one, 1, 0, at);
+	r = driver_ring_add(&queue->vq->ring, &one, 1, 0, at);
 	if (r == 0) {
 		guest->forgets++;
 		r = kick(queue);

@@ -82,9 +82,9 @@ void attack_scribble(struct attack *attack, void *at, size_t len)
 static void await(struct attack *attack, int timeout)
 {
 	struct pollfd fds[3] = {
-		{ .fd = attack->queue->call_fd, .events = POLLIN },
-		{ .fd = attack->queue->err_fd, .events = POLLIN },
-		{ .fd = attack->guest.frontend.channel.fd,
+		{ .fd = attack->vq->call_fd, .events = POLLIN },
+		{ .fd = attack->vq->err_fd, .events = POLLIN },
+		{ .fd = attack->guest.driver.frontend.channel.fd,
 		  .events = POLLRDHUP },
 	};
 
@@ -103,16 +103,16 @@ static bool is_broken(const struct attack *attack)
 {
 	uint64_t count;
 
-	return read(attack->queue->err_fd, &count, sizeof(count)) > 0;
+	return read(attack->vq->err_fd, &count, sizeof(count)) > 0;
 }
 
 static void clear_events(struct attack *attack)
 {
 	uint64_t count;
 
-	while (read(attack->queue->call_fd, &count, sizeof(count)) > 0)
+	while (read(attack->vq->call_fd, &count, sizeof(count)) > 0)
 		;
-	while (read(attack->queue->err_fd, &count, sizeof(count)) > 0)
+	while (read(attack->vq->err_fd, &count, sizeof(count)) > 0)
 		;
 }
 
@@ -145,7 +145,7 @@ static int strike(struct attack *attack, uint64_t seed, uint64_t turn)
 {
 	const struct fault *fault = fault_of(turn);
 	uint64_t one = 1;
-	bool answered;
+	bool answered, broken;
 	int r;
 
 	attack->random = seed * 1000003 + turn;
@@ -154,18 +154,22 @@ static int strike(struct attack *attack, uint64_t seed, uint64_t turn)
 	clear_events(attack);
 	driver_ring_enable(attack->ring);
 	fault->make(attack);
-	if (write(attack->queue->kick_fd, &one, sizeof(one)) < 0)
+	if (write(attack->vq->kick_fd, &one, sizeof(one)) < 0)
 		return -errno;
 	await(attack, fault->breaks ? REACTION_MUST_MS : REACTION_MAY_MS);
 	answered = is_answered(attack);
-	r = guest_reboot(&attack->guest);
+	r = guest_halt(&attack->guest);
 	if (r < 0)
 		return r;
 	/* Now that the queue was stopped, nothing more is said of it. */
+	broken = is_broken(attack);
+	r = guest_boot(&attack->guest);
+	if (r < 0)
+		return r;
 	printf("%llu %s: %s\n", (unsigned long long)turn, fault->name,
-	       is_broken(attack) ? "queue broken"
-	       : answered	 ? "answered"
-				 : "nothing");
+	       broken	  ? "queue broken"
+	       : answered ? "answered"
+			  : "nothing");
 	fflush(stdout);
 	return check_alive(attack);
 }
@@ -187,17 +191,18 @@ int hostile_run(const char *path, uint64_t seed, uint64_t count)
 	if (r < 0)
 		goto out;
 	attack.queue = &guest->queues[1];
-	attack.ring = &attack.queue->ring;
-	attack.page = guest_alloc(&guest->low, GUEST_PAGE);
-	attack.table = guest_alloc(&guest->low, GUEST_PAGE);
+	attack.vq = attack.queue->vq;
+	attack.ring = &attack.vq->ring;
+	attack.page = vhost_driver_alloc(&guest->driver, GUEST_PAGE);
+	attack.table = vhost_driver_alloc(&guest->driver, GUEST_PAGE);
 	attack.page_addr = driver_ring_addr(attack.ring, attack.page);
 	attack.table_addr = driver_ring_addr(attack.ring, attack.table);
 	for (uint64_t turn = 0; r == 0 && turn < count; turn++) {
 		/* A reboot costs a page; the last two are kept. */
-		size_t taken = guest->low.taken;
+		size_t taken = guest->driver.taken;
 
 		r = strike(&attack, seed, turn);
-		guest->low.taken = taken;
+		guest->driver.taken = taken;
 		if (r < 0)
 			fprintf(stderr,
 				"virtiofs-bench: fault %llu of seed %llu: %s\n",

@@ -148,7 +148,7 @@ static int measure(struct worker *worker)
 	int r = 0;
 
 	worker->waiting_end = &worker->waiting;
-	driver_ring_disable(&worker->queue->ring);
+	driver_ring_disable(&worker->queue->vq->ring);
 	/* Each slot does one at least, however late this thread is. */
 	for (; busy < worker->depth && worker->begun < worker->limit; busy++) {
 		r = begin(&worker->slots[busy]);
@@ -158,7 +158,7 @@ static int measure(struct worker *worker)
 	while (busy) {
 		r = drain(worker, &busy);
 		if (r == 0 && busy)
-			r = guest_wait(worker->queue);
+			r = guest_wait(worker->guest, worker->queue);
 		if (r < 0)
 			return r;
 	}
@@ -211,17 +211,15 @@ static int make_workers(struct guest *guest, struct worker *workers,
 			const struct load_config *config)
 {
 	unsigned int count = guest->queue_count;
-	size_t low = guest->low.taken, high = guest->high.taken;
+	size_t taken = guest->driver.taken;
 	size_t io = operation->uses_data ? guest->io_max : GUEST_PAGE;
-	char *heads, *data;
+	char *heads, *data = guest->data.base;
 	int r = 0;
 
-	heads = guest_alloc(&guest->low,
-			    (size_t)count * config->depth * GUEST_PAGE);
-	data = guest_alloc(&guest->high, (size_t)count * config->depth * io);
-	guest->low.taken = low;
-	guest->high.taken = high;
-	if (!heads || !data)
+	heads = vhost_driver_alloc(&guest->driver,
+				   (size_t)count * config->depth * GUEST_PAGE);
+	guest->driver.taken = taken;
+	if (!heads || (size_t)count * config->depth * io > guest->data.size)
 		return -ENOMEM;
 	if (config->count == 0) /* no first touches while it is measured */
 		memset(data, 0, (size_t)count * config->depth * io);

@@ -28,9 +28,9 @@ static void no_such_address(struct attack *attack)
 
 static void beyond_region(struct attack *attack)
 {
-	const struct guest_region *low = &attack->guest.low;
+	const struct vhost_driver_region *own = attack->guest.driver.regions;
 
-	attack_set_desc(attack->ring->desc, low->addr + low->size - 24, 4096, 0,
+	attack_set_desc(attack->ring->desc, own->addr + own->size - 24, 4096, 0,
 			0);
 	attack_offer(attack, 0);
 }

@@ -320,7 +320,9 @@ static int load_device(struct command *command)
 			r = for_operations(command, run_load, &guest);
 	}
 	for (unsigned int i = 0; r == 0 && i < command->reboots; i++) {
-		r = guest_reboot(&guest);
+		r = guest_halt(&guest);
+		if (r == 0)
+			r = guest_boot(&guest);
 		if (r == 0)
 			r = for_operations(command, run_load, &guest);
 	}

@@ -18,13 +18,12 @@ int vhost_frontend_attach(struct vhost_frontend *frontend, int fd,
 		return -errno;
 	*frontend = (struct vhost_frontend){
 		.channel = { .fd = fd, .known = true },
-		.queue_max = 1,
+		.region_max = VHOST_MAX_FDS,
 	};
 	return 0;
 }
 
-int vhost_frontend_connect(struct vhost_frontend *frontend, const char *path,
-			   unsigned int timeout)
+int vhost_connect(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, r;
@@ -35,13 +34,12 @@ int vhost_frontend_connect(struct vhost_frontend *frontend, const char *path,
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		r = -errno;
-	else
-		r = vhost_frontend_attach(frontend, fd, timeout);
-	if (r < 0)
 		close(fd);
-	return r;
+		return r;
+	}
+	return fd;
 }
 
 void vhost_frontend_close(struct vhost_frontend *frontend)
@@ -87,6 +85,7 @@ static int send_message(struct vhost_frontend *frontend,
 {
 	int r;
 
+	frontend->request = message->header.request;
 	message->header.flags |= VHOST_FLAG_VERSION;
 	r = vhost_send(&frontend->channel, message, fds, fd_count);
 	return plain_error(r);
@@ -155,6 +154,22 @@ static int ask_u64(struct vhost_frontend *frontend, uint32_t request,
 	return r;
 }
 
+/* How many of something the back end has: from 1 to MOST. */
+static int ask_count(struct vhost_frontend *frontend, uint32_t request,
+		     uint64_t most, unsigned int *ret_count)
+{
+	uint64_t value;
+	int r;
+
+	r = ask_u64(frontend, request, &value);
+	if (r < 0)
+		return r;
+	if (value == 0 || value > most)
+		return -EPROTO;
+	*ret_count = (unsigned int)value;
+	return 0;
+}
+
 static int negotiate_protocol(struct vhost_frontend *frontend, uint64_t wanted)
 {
 	uint64_t value;
@@ -168,14 +183,15 @@ static int negotiate_protocol(struct vhost_frontend *frontend, uint64_t wanted)
 	if (r < 0)
 		return r;
 	frontend->protocol_features = value;
-	if (!(value & VHOST_PF_MQ))
-		return 0;
-	r = ask_u64(frontend, VHOST_GET_QUEUE_NUM, &value);
-	if (r < 0)
-		return r;
-	if (value == 0 || value > VHOST_VRING_INDEX_MASK + 1)
-		return -EPROTO;
-	frontend->queue_max = (unsigned int)value;
+	if (value & VHOST_PF_MQ) {
+		r = ask_count(frontend, VHOST_GET_QUEUE_NUM,
+			      VHOST_VRING_INDEX_MASK + 1, &frontend->queue_max);
+		if (r < 0)
+			return r;
+	}
+	if (value & VHOST_PF_CONFIGURE_MEM_SLOTS)
+		return ask_count(frontend, VHOST_GET_MAX_MEM_SLOTS, UINT32_MAX,
+				 &frontend->region_max);
 	return 0;
 }
 
@@ -220,6 +236,32 @@ int vhost_frontend_set_memory(struct vhost_frontend *frontend,
 	message.header.size =
 		(uint32_t)(offsetof(struct vhost_memory, regions) + bytes);
 	return tell(frontend, &message, fds, count);
+}
+
+static int tell_region(struct vhost_frontend *frontend, uint32_t request,
+		       const struct vhost_region *region, int fd)
+{
+	struct vhost_message message = {
+		.header = { .request = request,
+			    .size = sizeof(message.payload.region) },
+		.payload.region.region = *region,
+	};
+
+	if (!(frontend->protocol_features & VHOST_PF_CONFIGURE_MEM_SLOTS))
+		return -EOPNOTSUPP;
+	return tell(frontend, &message, &fd, fd < 0 ? 0 : 1);
+}
+
+int vhost_frontend_add_memory(struct vhost_frontend *frontend,
+			      const struct vhost_region *region, int fd)
+{
+	return tell_region(frontend, VHOST_ADD_MEM_REG, region, fd);
+}
+
+int vhost_frontend_remove_memory(struct vhost_frontend *frontend,
+				 const struct vhost_region *region)
+{
+	return tell_region(frontend, VHOST_REM_MEM_REG, region, -1);
 }
 
 static int set_fd(struct vhost_frontend *frontend, uint32_t request,

@@ -17,7 +17,9 @@ struct vhost_frontend {
 	struct vhost_channel channel;
 	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */
-	unsigned int queue_max;	    /* queues of the device, at least 1 */
+	unsigned int queue_max;	    /* queues of the device; 0: not told */
+	unsigned int region_max;    /* that it can have at a time */
+	uint32_t request;	    /* the last that was sent, for messages */
 };
 
 /* A queue as the back end is told of it. */
@@ -32,11 +34,13 @@ struct vhost_frontend_ring {
 	int err_fd; /* or -1 */
 };
 
-/* Connects to a socket; waits TIMEOUT seconds at most for any answer. */
-int vhost_frontend_connect(struct vhost_frontend *frontend, const char *path,
-			   unsigned int timeout);
+/* A socket that is connected to PATH, or -errno. */
+int vhost_connect(const char *path);
 
-/* The same for a connected socket, which it takes over. */
+/*
+ * Takes over a connected socket; waits TIMEOUT seconds at most for any answer.
+ * On failure the socket stays the caller's.
+ */
 int vhost_frontend_attach(struct vhost_frontend *frontend, int fd,
 			  unsigned int timeout);
 void vhost_frontend_close(struct vhost_frontend *frontend);
@@ -48,10 +52,19 @@ void vhost_frontend_close(struct vhost_frontend *frontend);
 int vhost_frontend_negotiate(struct vhost_frontend *frontend, uint64_t wanted,
 			     uint64_t required, uint64_t wanted_protocol);
 
-/* Hands memory over: a region and a file descriptor each, up to 8. */
+/*
+ * Hands memory over, in place of all there was: a region and a file descriptor
+ * each, up to VHOST_MAX_FDS (-E2BIG).
+ */
 int vhost_frontend_set_memory(struct vhost_frontend *frontend,
 			      const struct vhost_region *regions,
 			      const int *fds, unsigned int count);
+
+/* One region more or less. Need VHOST_PF_CONFIGURE_MEM_SLOTS. */
+int vhost_frontend_add_memory(struct vhost_frontend *frontend,
+			      const struct vhost_region *region, int fd);
+int vhost_frontend_remove_memory(struct vhost_frontend *frontend,
+				 const struct vhost_region *region);
 
 /* Sets a queue up, and lets the device begin with it. */
 int vhost_frontend_start(struct vhost_frontend *frontend, unsigned int index,
