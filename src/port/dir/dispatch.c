@@ -3,6 +3,7 @@
 #include "../../log.h"
 #include "internal.h"
 #include "lock.h"
+#include "removal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +21,7 @@ enum {
 	OP_TEXT = 64,	 /* names need not be components (SYMLINK's target) */
 	OP_BLOCKS = 128, /* may wait for a disk */
 	OP_KEEP_SETID = 256, /* set-id bits are as the client asks for */
+	OP_ACTS = 512,	     /* on the file itself: see is_lost() */
 	OP_CREATES = OP_INODE | OP_NAME | OP_WRITES | OP_KEEP_SETID,
 };
 
@@ -37,7 +39,7 @@ static const struct row rows[] = {
 	[CF_BATCH_FORGET] = { op_batch_forget, ARG(batch_forget), OP_SILENT },
 	[CF_GETATTR] = { op_getattr, 0, OP_INODE },
 	[CF_SETATTR] = { op_setattr, ARG(setattr),
-			 OP_INODE | OP_WRITES | OP_KEEP_SETID },
+			 OP_INODE | OP_WRITES | OP_KEEP_SETID | OP_ACTS },
 	[CF_READLINK] = { op_readlink, 0, OP_INODE },
 	[CF_SYMLINK] = { op_symlink, 0, OP_CREATES | OP_NAME2 | OP_TEXT },
 	[CF_MKNOD] = { op_mknod, ARG(mknod), OP_CREATES },
@@ -56,12 +58,13 @@ static const struct row rows[] = {
 	[CF_RELEASE] = { op_release, ARG(release), 0 },
 	[CF_FSYNC] = { op_fsync, ARG(fsync), OP_BLOCKS },
 	[CF_SETXATTR] = { op_setxattr, CF_COMPAT_SETXATTR_IN_SIZE,
-			  OP_INODE | OP_WRITES },
+			  OP_INODE | OP_WRITES | OP_ACTS },
 	[CF_GETXATTR] = { op_getxattr, ARG(getxattr),
 			  OP_INODE | OP_NAME | OP_TEXT },
 	[CF_LISTXATTR] = { op_listxattr, ARG(getxattr), OP_INODE },
 	[CF_REMOVEXATTR] = { op_removexattr, 0,
-			     OP_INODE | OP_NAME | OP_TEXT | OP_WRITES },
+			     OP_INODE | OP_NAME | OP_TEXT | OP_WRITES |
+				     OP_ACTS },
 	[CF_FLUSH] = { op_flush, ARG(flush), OP_INODE },
 	[CF_INIT] = { op_init, 16, 0 },
 	[CF_OPENDIR] = { op_opendir, ARG(open), OP_INODE },
@@ -167,6 +170,16 @@ static int take_apart(struct op *op, const struct row *row)
 	return ret;
 }
 
+/* The host has removed the file, and the request is of no open one. */
+static bool is_lost(const struct op *op)
+{
+	const struct cf_setattr_in *in = op->arg;
+
+	if (op->in->opcode == CF_SETATTR && in->valid & CF_FATTR_FH)
+		return false;
+	return inode_is_lost(op->inode);
+}
+
 static ssize_t handle(struct op *op, const struct row *row)
 {
 	ssize_t ret = take_apart(op, row);
@@ -184,7 +197,10 @@ static ssize_t handle(struct op *op, const struct row *row)
 		op_may_block(op);
 	if (row->flags & OP_KEEP_SETID)
 		thread_keep_setid(op, true);
-	ret = row->fn(op);
+	ret = row->flags & OP_ACTS && is_lost(op) ? -ESTALE : row->fn(op);
+	/* Not of what the name meant when the client looked: look again. */
+	if (ret == -ENOENT && row->flags & OP_NAME && inode_is_gone(op->inode))
+		ret = -ESTALE;
 	if (op->inode)
 		inode_put(op->dir, op->inode);
 	return ret;

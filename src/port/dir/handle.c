@@ -18,6 +18,7 @@ static void release(void *opaque, struct slot *slot)
 	struct handle *handle = handle_of(slot);
 
 	lock_handle_gone(dir, handle);
+	atomic_fetch_sub(&handle->inode->opens, 1);
 	close(handle->fd);
 	stream_free(handle->stream);
 	pthread_mutex_destroy(&handle->mutex);
@@ -46,6 +47,7 @@ int handle_create(struct dir *dir, struct inode *inode, int fd, int flags,
 	atomic_store(&handle->no_nowait, handle->direct);
 	pthread_mutex_init(&handle->mutex, NULL);
 	slot_hold(&inode->slot);
+	atomic_fetch_add(&inode->opens, 1);
 	*ret_fh = slot->id;
 	slot_publish(slot);
 	return 0;

@@ -131,6 +131,68 @@ static struct inode *find(struct dir *dir, const struct key *key, uint64_t hash)
 	return inode;
 }
 
+static struct timespec timespec_of(const struct statx_timestamp *time)
+{
+	return (struct timespec){ time->tv_sec, (long)time->tv_nsec };
+}
+
+static void stat_from_statx(const struct statx *stx, struct stat *st)
+{
+	*st = (struct stat){
+		.st_dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
+		.st_ino = stx->stx_ino,
+		.st_mode = stx->stx_mode,
+		.st_nlink = stx->stx_nlink,
+		.st_uid = stx->stx_uid,
+		.st_gid = stx->stx_gid,
+		.st_rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
+		.st_size = (off_t)stx->stx_size,
+		.st_blksize = (blksize_t)stx->stx_blksize,
+		.st_blocks = (blkcnt_t)stx->stx_blocks,
+		.st_atim = timespec_of(&stx->stx_atime),
+		.st_mtim = timespec_of(&stx->stx_mtime),
+		.st_ctim = timespec_of(&stx->stx_ctime),
+	};
+}
+
+static int stat_at(int fd, const char *name, struct stat *ret_st,
+		   struct key *ret_key)
+{
+	struct statx stx;
+
+	if (statx(fd, name,
+		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH,
+		  STATX_BASIC_STATS | STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	stat_from_statx(&stx, ret_st);
+	*ret_key = (struct key){ .dev = ret_st->st_dev, .ino = stx.stx_ino };
+#ifdef STATX_ATTR_MOUNT_ROOT
+	if (stx.stx_mask & STATX_MNT_ID)
+		ret_key->mnt_id = stx.stx_mnt_id;
+#endif
+	return 0;
+}
+
+struct inode *inode_find(struct dir *dir, struct inode *parent,
+			 const char *name, struct stat *ret_st)
+{
+	struct inode_shard *shard;
+	struct inode *inode;
+	struct key key;
+	uint64_t hash;
+
+	if (stat_at(parent->fd, name, ret_st, &key) < 0)
+		return NULL;
+	hash = hash_of(key.dev, key.ino, key.mnt_id);
+	shard = shard_of(dir, hash);
+	pthread_mutex_lock(&shard->mutex);
+	inode = search(shard, &key, hash);
+	if (inode)
+		slot_hold(&inode->slot);
+	pthread_mutex_unlock(&shard->mutex);
+	return inode;
+}
+
 /* Adds INODE, unless another thread was faster: then that one's. */
 static struct inode *insert(struct dir *dir, struct inode *inode)
 {
@@ -192,48 +254,6 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 	pthread_mutex_unlock(&shard->mutex);
 	if (gone)
 		inode_put(dir, inode);
-}
-
-static struct timespec timespec_of(const struct statx_timestamp *time)
-{
-	return (struct timespec){ time->tv_sec, (long)time->tv_nsec };
-}
-
-static void stat_from_statx(const struct statx *stx, struct stat *st)
-{
-	*st = (struct stat){
-		.st_dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
-		.st_ino = stx->stx_ino,
-		.st_mode = stx->stx_mode,
-		.st_nlink = stx->stx_nlink,
-		.st_uid = stx->stx_uid,
-		.st_gid = stx->stx_gid,
-		.st_rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
-		.st_size = (off_t)stx->stx_size,
-		.st_blksize = (blksize_t)stx->stx_blksize,
-		.st_blocks = (blkcnt_t)stx->stx_blocks,
-		.st_atim = timespec_of(&stx->stx_atime),
-		.st_mtim = timespec_of(&stx->stx_mtime),
-		.st_ctim = timespec_of(&stx->stx_ctime),
-	};
-}
-
-static int stat_at(int fd, const char *name, struct stat *ret_st,
-		   struct key *ret_key)
-{
-	struct statx stx;
-
-	if (statx(fd, name,
-		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH,
-		  STATX_BASIC_STATS | STATX_MNT_ID, &stx) < 0)
-		return -errno;
-	stat_from_statx(&stx, ret_st);
-	*ret_key = (struct key){ .dev = ret_st->st_dev, .ino = stx.stx_ino };
-#ifdef STATX_ATTR_MOUNT_ROOT
-	if (stx.stx_mask & STATX_MNT_ID)
-		ret_key->mnt_id = stx.stx_mnt_id;
-#endif
-	return 0;
 }
 
 static void tell_descriptors(struct dir *dir)
@@ -452,7 +472,8 @@ static int root_init(struct dir *dir, int root_fd)
 	root->dev = key.dev;
 	root->ino = key.ino;
 	root->mnt_id = key.mnt_id;
-	insert(dir, root); /* held twice: it never goes */
+	atomic_store(&root->removed, true); /* nobody looks it up again */
+	insert(dir, root);		    /* held twice: it never goes */
 	dir->root = root;
 	return 0;
 }

@@ -24,8 +24,10 @@ struct inode {
 	mode_t type;		   /* S_IFMT bits: these never change */
 	uint64_t dev, ino, mnt_id; /* the key in the table */
 	uint64_t nlookup; /* what the client holds; under the shard's mutex */
-	_Atomic bool submount; /* a file system begins here */
-	struct inode *next;    /* in the bucket; under the shard's mutex */
+	_Atomic bool submount;	/* a file system begins here */
+	_Atomic bool removed;	/* its last name, by the client */
+	_Atomic uint32_t opens; /* handles of the client */
+	struct inode *next;	/* in the bucket; under the shard's mutex */
 	struct lock_file locks;
 };
 
@@ -127,6 +129,12 @@ int inode_lookup_entry(struct dir *dir, struct inode *parent, const char *name,
 /* The same of an O_PATH descriptor, which is taken over. */
 int inode_adopt(struct dir *dir, int fd, struct inode **ret_inode,
 		struct stat *ret_st);
+/*
+ * The file that is NAME now if the client knows it: held, but not looked up
+ * once more; NULL if not.
+ */
+struct inode *inode_find(struct dir *dir, struct inode *parent,
+			 const char *name, struct stat *ret_st);
 void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup);
 /* The directory that PARENT is in, never above the root; -ESTALE outside. */
 int inode_parent_fd(struct dir *dir, struct inode *inode, int *ret_fd);

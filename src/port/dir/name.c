@@ -2,6 +2,7 @@
 /* Making, moving and removing names. */
 #include "internal.h"
 #include "open.h"
+#include "removal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,8 +13,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT of linux/fs.h. */
-#define RENAME_FLAGS (1u | 2u | 4u)
+#define RENAME_FLAGS \
+	((uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 
 /* Who creates a file, and how. */
 struct creation {
@@ -190,6 +191,8 @@ static ssize_t finish_create(struct op *op, int fd, int flags)
 		close(fd);
 		return ret;
 	}
+	if (op->in->opcode == CF_TMPFILE)
+		atomic_store(&inode->removed, true);
 	ret = created_reply(op, inode, &st, fd, flags);
 	inode_put(op->dir, inode);
 	return ret;
@@ -252,10 +255,13 @@ ssize_t op_create(struct op *op)
 {
 	const struct cf_create_in *in = op->arg;
 	int flags = open_flags(op->dir, (int)in->flags);
+	int tries = 8, fd;
 	ssize_t ret;
-	int fd;
 
-	/* Others make and remove the same name: one of the two succeeds. */
+	/*
+	 * Others make and remove the same name: one of the two succeeds, unless
+	 * the file system finds what it cannot open.
+	 */
 	do {
 		fd = create_new(op, op->name, flags | O_CREAT | O_EXCL);
 		if (fd >= 0)
@@ -264,7 +270,7 @@ ssize_t op_create(struct op *op)
 			return fd;
 		thread_keep_setid(op, !(in->open_flags & CF_OPEN_KILL_SUIDGID));
 		ret = open_existing(op, flags);
-	} while (ret == -ENOENT);
+	} while ((ret == -ENOENT || ret == -ESTALE) && --tries);
 	return ret;
 }
 
@@ -282,27 +288,43 @@ ssize_t op_tmpfile(struct op *op)
 	return fd < 0 ? fd : finish_create(op, fd, flags);
 }
 
+static ssize_t remove_name(struct op *op, int flags)
+{
+	struct removal removal;
+	ssize_t ret = 0;
+
+	removal_begin(op->dir, op->inode, op->name, &removal);
+	if (unlinkat(op->inode->fd, op->name, flags) < 0)
+		ret = -errno;
+	removal_end(op->dir, &removal, ret == 0);
+	return ret;
+}
+
 /*
  * An exchange of the named file by another between its look-up and its removal
  * is the host's business, as on a local file system.
  */
 ssize_t op_unlink(struct op *op)
 {
-	return unlinkat(op->inode->fd, op->name, 0) < 0 ? -errno : 0;
+	return remove_name(op, 0);
 }
 
 ssize_t op_rmdir(struct op *op)
 {
-	return unlinkat(op->inode->fd, op->name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	return remove_name(op, AT_REMOVEDIR);
 }
 
 static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)
 {
 	struct inode *to = inode_get(op->dir, newdir);
+	struct removal replaced = { 0 };
 	ssize_t ret = 0;
 
 	if (!to)
 		return -ESTALE;
+	if (!(flags & (RENAME_EXCHANGE | RENAME_NOREPLACE)) &&
+	    (to != op->inode || strcmp(op->name, op->name2) != 0))
+		removal_begin(op->dir, to, op->name2, &replaced);
 	if (flags == 0)
 		ret = renameat(op->inode->fd, op->name, to->fd, op->name2);
 	else
@@ -310,6 +332,9 @@ static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)
 			      op->name2, flags);
 	if (ret < 0)
 		ret = -errno;
+	removal_end(op->dir, &replaced, ret == 0);
+	if (ret == -ENOENT && inode_is_gone(to))
+		ret = -ESTALE;
 	inode_put(op->dir, to);
 	/* ENOSYS would tell the client never to ask again, for any flag. */
 	return ret == -ENOSYS ? -EINVAL : ret;
@@ -343,6 +368,10 @@ ssize_t op_link(struct op *op)
 
 	if (!inode)
 		return -ESTALE;
+	if (inode_is_gone(inode)) {
+		inode_put(op->dir, inode);
+		return -ESTALE;
+	}
 	name = fd_name(inode->fd);
 	ret = linkat(op->dir->proc_fd, name.text, op->inode->fd, op->name,
 		     AT_SYMLINK_FOLLOW);
@@ -351,6 +380,7 @@ ssize_t op_link(struct op *op)
 	else
 		ret = inode_lookup(op->dir, inode, NULL, &found, &st);
 	if (ret == 0) {
+		atomic_store(&found->removed, false);
 		entry_fill(op->dir, op->inode, found, &st, out);
 		inode_put(op->dir, found);
 		ret = sizeof(*out);

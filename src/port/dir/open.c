@@ -2,6 +2,7 @@
 /* Opening and closing files, and making sure of what was written. */
 #include "open.h"
 #include "lock.h"
+#include "removal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -46,15 +47,24 @@ uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode)
 
 int open_inode(struct dir *dir, struct inode *inode, int flags)
 {
+	struct stat st;
 	int fd;
 
 	if (dir->options->readonly &&
 	    ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
 		return -EROFS;
+	/* Another program may still use what has no name here. */
+	if (flags & O_TRUNC && inode_is_gone(inode))
+		return -ESTALE;
 	fd = inode_reopen(dir, inode, flags);
 	if (fd == -EACCES && dir->agreed.flags & CF_INIT_WRITEBACK_CACHE &&
 	    (flags & O_ACCMODE) == O_RDWR)
 		fd = inode_reopen(dir, inode, (flags & ~O_ACCMODE) | O_WRONLY);
+	if (fd >= 0 && !atomic_load(&inode->removed) && fstat(fd, &st) == 0 &&
+	    st.st_nlink == 0) {
+		close(fd);
+		fd = -ESTALE;
+	}
 	return fd;
 }
 
@@ -97,8 +107,7 @@ ssize_t op_opendir(struct op *op)
 	if (op->inode->type != S_IFDIR)
 		return -ENOTDIR;
 	return open_reply(
-		op, inode_reopen(op->dir, op->inode, O_RDONLY | O_DIRECTORY),
-		0);
+		op, open_inode(op->dir, op->inode, O_RDONLY | O_DIRECTORY), 0);
 }
 
 /* As POSIX has it: the end of one of its files ends all locks of an owner. */

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Files without a name. What the client removed itself it may go on using, as
+ * on a local file system. What the host removed, or replaced by another file,
+ * is told by ESTALE: Linux then looks the name up again, and a write does not
+ * go where nobody can read it.
+ */
+#include "removal.h"
+#include <errno.h>
+#include <sys/stat.h>
+
+bool inode_is_gone(const struct inode *inode)
+{
+	struct stat st;
+
+	return !atomic_load(&inode->removed) && fstat(inode->fd, &st) == 0 &&
+	       st.st_nlink == 0;
+}
+
+bool inode_is_lost(const struct inode *inode)
+{
+	return atomic_load(&inode->opens) == 0 && inode_is_gone(inode);
+}
+
+void removal_begin(struct dir *dir, struct inode *parent, const char *name,
+		   struct removal *ret)
+{
+	struct stat st;
+
+	*ret = (struct removal){ 0 };
+	ret->inode = inode_find(dir, parent, name, &st);
+	if (ret->inode)
+		ret->last = S_ISDIR(st.st_mode) || st.st_nlink == 1;
+}
+
+void removal_end(struct dir *dir, struct removal *removal, bool done)
+{
+	struct inode *inode = removal->inode;
+
+	if (!inode)
+		return;
+	/* Somebody may have removed its other names meanwhile. */
+	if (done && (removal->last || inode_is_gone(inode)))
+		atomic_store(&inode->removed, true);
+	inode_put(dir, inode);
+}
