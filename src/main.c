@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "abi_list.h"
 #include "decode/decode.h"
+#include "leftover.h"
 #include "log.h"
 #include "options.h"
 #include "port/port.h"
@@ -62,7 +63,7 @@ static int serve(struct client_port *client, struct server_port *server,
 	int ret;
 
 	ret = server->ops->confine(server);
-	if (ret < 0)
+	if (ret != 0) /* an error, or all is done by now */
 		return ret;
 	ret = relay_init(&relay, server, options, monitor);
 	if (ret < 0) {
@@ -154,7 +155,9 @@ static int command_serve(int argc, char **argv)
 	if (ret) /* --help and its like have said all there is */
 		return ret;
 	log_open((enum log_level)options.log_level, options.syslog);
-	return run(&options);
+	ret = run(&options);
+	leftover_remove();
+	return ret;
 }
 
 /* The first word; anything else is a port or an option of serving. */

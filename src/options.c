@@ -154,7 +154,7 @@ static const struct option known[] = {
 	{ "preserve-noatime", OPTION_SET, AT(preserve_noatime), NULL,
 	  "keep O_NOATIME even where that may fail", NULL },
 	{ "rlimit-nofile", OPTION_NUMBER, AT(rlimit_nofile), "N",
-	  "open files at most (as many as the system allows)", NULL },
+	  "open files at most; 0: leave the limit as it is", NULL },
 	{ "trace", OPTION_STRING, AT(trace), "FILE",
 	  "record every message; `crossfuse decode` shows them", NULL },
 	{ "trace-data", OPTION_SET, AT(trace_data), NULL,
@@ -472,6 +472,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	*options = (struct options){
 		.listen_fd = -1,
 		.thread_pool_size = 64,
+		.rlimit_nofile = RLIMIT_NOFILE_DEFAULT,
 		.seccomp = HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE,
 		.xattr = true,
 		.posix_acl = true,

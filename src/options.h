@@ -34,6 +34,9 @@ enum dir_offsets {
 	DIR_OFFSETS_SMALL /* 31 bits */
 };
 
+/* Of --rlimit-nofile: it was not given. */
+#define RLIMIT_NOFILE_DEFAULT UINT64_MAX
+
 struct options {
 	const char *client; /* "virtio:/run/share.sock"; never NULL */
 	const char *server; /* "dir:/srv/share"; never NULL */
@@ -67,7 +70,7 @@ struct options {
 	bool preserve_noatime;
 	bool security_label;
 	bool announce_submounts;
-	uint64_t rlimit_nofile; /* 0: as many as the system allows */
+	uint64_t rlimit_nofile; /* 0: unchanged; RLIMIT_NOFILE_DEFAULT */
 	const char *modcaps;	/* --modcaps; NULL: none */
 
 	const char *trace; /* --trace: a file; NULL: none */

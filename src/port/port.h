@@ -54,8 +54,9 @@ struct server_port_ops {
 		    struct server_port **ret_port);
 	/*
 	 * Gives up every privilege and path that serving does not need
-	 * (--sandbox). After it the process may be another one (a child).
-	 * 0 or -errno, logged.
+	 * (--sandbox). 0: go on, in a process that may be another one (a
+	 * child); 1: this is its parent, and the child has served and ended
+	 * well; -errno, logged.
 	 */
 	int (*confine)(struct server_port *port);
 	/* The ABI of the messages that submit() takes. NULL: this machine's. */

@@ -2,22 +2,18 @@
 #include "sandbox.h"
 #include "../log.h"
 #include "capability.h"
+#include "child.h"
+#include "file_limit.h"
+#include "mount_tree.h"
 #include "seccomp_filter.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *remedy_of_path(int error)
@@ -41,43 +37,6 @@ static int tell_path(const char *path, int error)
 	return -error;
 }
 
-static uint64_t system_limit(void)
-{
-	unsigned long long limit = 1 << 20;
-	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
-
-	if (file) {
-		if (fscanf(file, "%llu", &limit) != 1)
-			limit = 1 << 20;
-		fclose(file);
-	}
-	return limit;
-}
-
-/* Each file that the client knows is an open descriptor here. */
-static int raise_limit(uint64_t wanted)
-{
-	struct rlimit limit;
-	rlim_t hard;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return -errno;
-	hard = limit.rlim_max;
-	limit.rlim_max = wanted ? wanted : system_limit();
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-		return 0;
-	if (wanted) {
-		log_error("cannot have %llu files open (--rlimit-nofile): %m: "
-			  "this user may have %llu; run as root, or raise "
-			  "LimitNOFILE",
-			  (unsigned long long)wanted, (unsigned long long)hard);
-		return -EPERM;
-	}
-	limit.rlim_cur = limit.rlim_max = hard;
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
-}
-
 int sandbox_check(const char *path, const struct options *options)
 {
 	struct stat st;
@@ -93,19 +52,38 @@ int sandbox_check(const char *path, const struct options *options)
 	ret = capability_check(options->modcaps);
 	if (ret < 0)
 		return ret;
-	return raise_limit(options->rlimit_nofile);
+	return file_limit_set(options->rlimit_nofile);
+}
+
+static const char *remedy_of_step(int error)
+{
+	if (error == ENOSYS)
+		return "it takes Linux 5.12; use --sandbox none";
+	if (geteuid() == 0)
+		return "give it CAP_SYS_ADMIN, or use --sandbox none";
+	return "run as root, allow user namespaces, or use --sandbox none";
 }
 
 static int tell_step(const char *step, int error)
 {
-	log_error("--sandbox namespace: cannot %s: %s: %s", step,
-		  strerror(error),
-		  geteuid() == 0 ? "give it CAP_SYS_ADMIN, or use --sandbox "
-				   "chroot or "
-				   "none"
-				 : "run as root, allow user namespaces, or use "
-				   "--sandbox none");
+	log_error("--sandbox: cannot %s: %s: %s", step, strerror(error),
+		  remedy_of_step(error));
 	return -error;
+}
+
+/* Whether every user and group there may be exists here, too. */
+static bool has_all_ids(const char *map)
+{
+	unsigned int inside, outside, count;
+	FILE *file = fopen(map, "re");
+	bool all;
+
+	if (!file)
+		return false;
+	all = fscanf(file, "%u %u %u", &inside, &outside, &count) == 3 &&
+	      inside == 0 && count == UINT32_MAX;
+	fclose(file);
+	return all;
 }
 
 static int write_file(const char *path, const char *text)
@@ -138,103 +116,32 @@ static int unshare_user(void)
 	return ret < 0 ? tell_step("map its own user", -ret) : 0;
 }
 
-/* How long a child has after a signal that should end it. */
-#define PATIENCE   50
-#define PAUSE_NSEC 200000000
-
-static void end_like(int status)
-{
-	if (WIFEXITED(status))
-		_exit(WEXITSTATUS(status));
-	log_error("the server was ended by signal %d (%s)", WTERMSIG(status),
-		  strsignal(WTERMSIG(status)));
-	_exit(128 + WTERMSIG(status));
-}
-
 /*
- * The first process of a name space ignores a signal that it does not handle
- * yet, so one that should end it is sent until it does.
+ * From /proc/self/fd of this process nothing else of /proc, and no other file
+ * of the machine, may be reached.
  */
-static void wait_for_child(pid_t child, const sigset_t *signals)
+static int clone_proc(int *ret_fd)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE_NSEC };
-	int ending = 0, sent = 0, status, signal_number;
+	int fd = mount_tree_clone(AT_FDCWD, "/proc/self/fd", false);
 
-	for (;;) {
-		if (waitpid(child, &status, WNOHANG) == child)
-			end_like(status);
-		if (!ending) {
-			signal_number = sigwaitinfo(signals, NULL);
-		} else {
-			signal_number = sigtimedwait(signals, NULL, &pause);
-			if (signal_number < 0 && errno == EAGAIN)
-				kill(child,
-				     ++sent < PATIENCE ? ending : SIGKILL);
-		}
-		if (signal_number == SIGTERM || signal_number == SIGINT) {
-			ending = signal_number;
-			kill(child, ending);
-		}
+	if (fd == -ENOENT) {
+		log_error("cannot use /proc/self/fd: mount /proc");
+		return fd;
 	}
-}
-
-/* Goes on in a child, the first process of its name space. */
-static int fork_child(void)
-{
-	sigset_t signals, old;
-	pid_t child;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &signals, &old);
-	child = fork();
-	if (child < 0)
-		return tell_step("start a process", errno);
-	if (child > 0)
-		wait_for_child(child, &signals);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (fd < 0)
+		return tell_step("make a mount of /proc/self/fd", -fd);
+	*ret_fd = fd;
 	return 0;
 }
 
-/* The flags that a remount in a user name space must not take away. */
-static unsigned long locked_flags(const char *path)
+/* TREE becomes the root, and all else goes. */
+static int pivot_to(int tree)
 {
-	struct statvfs fs;
-	unsigned long flags = 0;
+	int ret = mount_tree_cover_root(tree);
 
-	if (statvfs(path, &fs) < 0)
-		return 0;
-	if (fs.f_flag & ST_NOSUID)
-		flags |= MS_NOSUID;
-	if (fs.f_flag & ST_NODEV)
-		flags |= MS_NODEV;
-	if (fs.f_flag & ST_NOEXEC)
-		flags |= MS_NOEXEC;
-	if (fs.f_flag & ST_NOATIME)
-		flags |= MS_NOATIME;
-	if (fs.f_flag & ST_NODIRATIME)
-		flags |= MS_NODIRATIME;
-	if (fs.f_flag & ST_RELATIME)
-		flags |= MS_RELATIME;
-	return flags;
-}
-
-/* The shared directory becomes the root, and all else goes. */
-static int pivot_to(const char *path, bool readonly)
-{
-	/* What the host mounts below it later is still seen. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return tell_step("detach its mounts", errno);
-	if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return tell_step("bind the directory", errno);
-	if (readonly &&
-	    mount(NULL, path, NULL,
-		  MS_BIND | MS_REMOUNT | MS_RDONLY | locked_flags(path),
-		  NULL) < 0)
-		return tell_step("make the directory read-only", errno);
-	if (chdir(path) < 0)
+	if (ret < 0)
+		return tell_step("mount the directory", -ret);
+	if (fchdir(tree) < 0)
 		return tell_step("enter the directory", errno);
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return tell_step("make the directory its root", errno);
@@ -243,7 +150,36 @@ static int pivot_to(const char *path, bool readonly)
 	return 0;
 }
 
-static int enter_namespace(const char *path, const struct options *options)
+static int move_to(const char *path, const struct options *options,
+		   int *ret_root)
+{
+	int tree, ret;
+
+	/* What the host mounts there later is still seen, and what it
+	 * unmounts is not held. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return tell_step("detach its mounts", errno);
+	tree = mount_tree_clone(AT_FDCWD, path, true);
+	if (tree < 0)
+		return tell_step("make a mount of the directory", -tree);
+	ret = mount_tree_restrict(tree, options->readonly);
+	if (ret < 0)
+		ret = tell_step("restrict the mount of the directory", -ret);
+	else
+		ret = pivot_to(tree);
+	if (ret < 0)
+		close(tree);
+	else
+		*ret_root = tree;
+	return ret;
+}
+
+/*
+ * The parent, which waits, stays where the rest of the machine is: but for a
+ * user name space, only the child leaves.
+ */
+static int enter_namespace(const char *path, const struct options *options,
+			   struct sandbox_view *view)
 {
 	int ret = 0;
 
@@ -251,87 +187,109 @@ static int enter_namespace(const char *path, const struct options *options)
 		ret = unshare_user();
 	if (ret < 0)
 		return ret;
-	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWPID) < 0)
+		return tell_step("make a process name space", errno);
+	ret = child_start();
+	if (ret != 0)
+		return ret;
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0)
 		return tell_step("make name spaces", errno);
-	ret = fork_child();
-	return ret < 0 ? ret : pivot_to(path, options->readonly);
+	ret = clone_proc(&view->proc_fd);
+	if (ret < 0)
+		return ret;
+	return move_to(path, options, &view->root_fd);
 }
 
-static int enter_chroot(const char *path)
+static int tell_chroot(const char *path, int error)
 {
-	if (chroot(path) == 0 && chdir("/") == 0)
-		return 0;
-	if (errno == EPERM)
-		log_error("--sandbox chroot: %m: run as root, or use --sandbox "
-			  "namespace or none");
+	if (error == EPERM)
+		log_error("--sandbox chroot: %s: run as root, or use --sandbox "
+			  "namespace or none",
+			  strerror(error));
 	else
-		log_error("--sandbox chroot: cannot enter %s: %m: %s", path,
-			  remedy_of_path(errno));
-	return -EPERM;
+		log_error("--sandbox chroot: cannot enter %s: %s: %s", path,
+			  strerror(error), remedy_of_path(error));
+	return -error;
 }
 
-static int enter_view(const char *path, const struct options *options)
+static int enter_chroot(const char *path, struct sandbox_view *view)
 {
-	switch (options->sandbox) {
-	case SANDBOX_NAMESPACE:
-		return enter_namespace(path, options);
-	case SANDBOX_CHROOT:
-		return enter_chroot(path);
-	default:
-		return 0;
-	}
+	int ret;
+
+	if (geteuid() != 0)
+		return tell_chroot(path, EPERM);
+	ret = child_start();
+	if (ret == 0)
+		ret = clone_proc(&view->proc_fd);
+	if (ret != 0)
+		return ret;
+	if (chroot(path) < 0 || chdir("/") < 0)
+		return tell_chroot(path, errno);
+	view->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return view->root_fd < 0 ? tell_chroot(path, errno) : 0;
 }
 
-static int open_view(int proc, const char *path, struct sandbox_view *ret_view)
+static int enter_none(const char *path, struct sandbox_view *view)
 {
-	struct sandbox_view view;
-
-	view.proc_fd =
-		openat(proc, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (view.proc_fd < 0) {
+	view->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (view->proc_fd < 0) {
 		log_error("cannot use /proc/self/fd: %m: mount /proc");
 		return -ENOENT;
 	}
-	view.root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (view.root_fd < 0) {
-		close(view.proc_fd);
+	view->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (view->root_fd < 0)
 		return tell_path(path, errno);
+	/* So that it is in nobody's way. */
+	return chdir("/") < 0 ? tell_path("/", errno) : 0;
+}
+
+static int enter_view(const char *path, const struct options *options,
+		      struct sandbox_view *view)
+{
+	switch (options->sandbox) {
+	case SANDBOX_NAMESPACE:
+		return enter_namespace(path, options, view);
+	case SANDBOX_CHROOT:
+		return enter_chroot(path, view);
+	default:
+		return enter_none(path, view);
 	}
-	*ret_view = view;
-	return 0;
+}
+
+static int give_up(const struct options *options)
+{
+	int ret = capability_drop(options->modcaps, options->readonly);
+
+	if (ret < 0)
+		return ret;
+	/* The change of capabilities has reset it. */
+	if (options->sandbox != SANDBOX_NONE)
+		child_end_with_parent();
+	return seccomp_enter(options);
 }
 
 int sandbox_enter(const char *path, const struct options *options,
 		  struct sandbox_view *ret_view)
 {
-	struct sandbox_view view;
-	int proc, ret;
+	struct sandbox_view view = {
+		.root_fd = -1,
+		.proc_fd = -1,
+		.all_ids = geteuid() == 0 &&
+			   has_all_ids("/proc/self/uid_map") &&
+			   has_all_ids("/proc/self/gid_map"),
+	};
+	int ret;
 
-	/* The number behind "self" is looked up when it is walked. */
-	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc < 0) {
-		log_error("cannot open /proc: %m: mount it");
-		return -ENOENT;
+	ret = enter_view(path, options, &view);
+	if (ret == 0)
+		ret = give_up(options);
+	if (ret == 0) {
+		*ret_view = view;
+		return 0;
 	}
-	ret = enter_view(path, options);
-	if (ret == 0)
-		ret = open_view(proc,
-				options->sandbox == SANDBOX_NONE ? path : "/",
-				&view);
-	close(proc);
-	if (ret < 0)
-		return ret;
-	ret = capability_drop(options->modcaps, options->readonly);
-	if (ret == 0)
-		ret = seccomp_enter(options);
-	/* After the change of capabilities, which resets it. */
-	if (ret == 0 && options->sandbox == SANDBOX_NAMESPACE)
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (ret < 0) {
+	if (view.root_fd >= 0)
 		close(view.root_fd);
+	if (view.proc_fd >= 0)
 		close(view.proc_fd);
-		return ret;
-	}
-	*ret_view = view;
-	return 0;
+	return ret;
 }

@@ -365,11 +365,15 @@ static inline void ask_init(struct client *client, uint32_t minor,
 /* A server of PATH, with client->options. */
 static inline void client_attach(struct client *client, const char *path)
 {
-	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct sandbox_view view = {
+		.root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.proc_fd =
+			open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.all_ids = geteuid() == 0,
+	};
 
-	if (root < 0 || proc < 0 ||
-	    dir_create(&client->options, root, proc, &client->dir) < 0) {
+	if (view.root_fd < 0 || view.proc_fd < 0 ||
+	    dir_create(&client->options, &view, &client->dir) < 0) {
 		perror(path);
 		exit(EXIT_FAILURE);
 	}

@@ -5,15 +5,15 @@
 
 #include "../../call.h"
 #include "../../options.h"
+#include "../../sandbox/sandbox.h"
 
 struct dir;
 
 /*
- * A server of the directory behind ROOT_FD. PROC_FD is /proc/self/fd of this
- * process. Both are O_PATH descriptors; they belong to the server from here
- * on, also on failure. 0 or -errno.
+ * A server of the directory of VIEW, whose descriptors belong to the server
+ * from here on, also on failure. 0 or -errno.
  */
-int dir_create(const struct options *options, int root_fd, int proc_fd,
+int dir_create(const struct options *options, const struct sandbox_view *view,
 	       struct dir **ret_dir);
 
 /* As the functions of struct server_port_ops. */

@@ -54,9 +54,9 @@ static int dir_confine(struct server_port *server)
 	int ret;
 
 	ret = sandbox_enter(port->path, port->options, &view);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
-	ret = dir_create(port->options, view.root_fd, view.proc_fd, &port->dir);
+	ret = dir_create(port->options, &view, &port->dir);
 	if (ret < 0)
 		log_error("cannot share %s: %s", port->path, strerror(-ret));
 	return ret;

@@ -351,27 +351,27 @@ static uint64_t timeout_of(enum cache_mode cache)
 	}
 }
 
-int dir_create(const struct options *options, int root_fd, int proc_fd,
+int dir_create(const struct options *options, const struct sandbox_view *view,
 	       struct dir **ret_dir)
 {
 	struct dir *dir = calloc(1, sizeof(*dir));
 	int ret;
 
 	if (!dir) {
-		close(root_fd);
-		close(proc_fd);
+		close(view->root_fd);
+		close(view->proc_fd);
 		return -ENOMEM;
 	}
 	dir->options = options;
-	dir->proc_fd = proc_fd;
+	dir->proc_fd = view->proc_fd;
 	dir->timeout_sec = timeout_of(options->cache);
-	cred_init(dir);
+	cred_init(dir, view->all_ids);
 	lock_table_init(&dir->locks);
 	ret = handles_init(dir);
 	if (ret < 0)
-		close(root_fd);
+		close(view->root_fd);
 	else
-		ret = inodes_init(dir, root_fd);
+		ret = inodes_init(dir, view->root_fd);
 	if (ret == 0)
 		ret = numbers_init(&dir->numbers, dir->root->dev);
 	if (ret < 0) {

@@ -163,7 +163,7 @@ ssize_t entry_reply(struct op *op);
 
 /* credentials.c: what the kernel keeps for each thread */
 /* Sets dir->uid and its like; at the start, once. */
-void cred_init(struct dir *dir);
+void cred_init(struct dir *dir, bool all_ids);
 /* A working directory and umask of this thread's own, in /proc/self/fd. */
 int thread_enter_proc(struct dir *dir);
 int thread_umask(struct dir *dir, mode_t mask);

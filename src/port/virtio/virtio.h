@@ -239,10 +239,7 @@ void pool_destroy(struct pool *pool);
 
 /* virtio_socket.c: where the front end connects. */
 struct virtio_socket {
-	int fd;	 /* connected */
-	int dir; /* where the socket's name is; -1: it is not ours */
-	char *name;
-	ino_t inode;
+	int fd;	       /* connected */
 	char *machine; /* what the monitor emulates; NULL: not known */
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "../../leftover.h"
 #include "../../log.h"
 #include "../../options.h"
 #include "../../systemd.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -126,34 +128,73 @@ static int clear_path(const struct place *place)
 }
 
 /* Only the owner may connect, or a group if the administrator says so. */
-static int set_group(const struct place *place, const char *group)
+static int find_group(const char *name, gid_t *ret_gid)
 {
 	struct group *entry;
-	int r;
 
-	if (!group)
-		return 0;
 	errno = 0;
-	entry = getgrnam(group);
+	entry = getgrnam(name);
 	if (!entry) {
-		log_error("--socket-group=%s: there is no such group", group);
+		log_error("--socket-group=%s: there is no such group", name);
 		return -ENOENT;
 	}
-	if (fchownat(place->dir, place->name, (uid_t)-1, entry->gr_gid,
-		     AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fchmodat(place->dir, place->name, 0660, 0) < 0) {
-		r = -errno;
-		log_error("%s: cannot be given to group %s: %m", place->path,
-			  group);
-		return r;
-	}
+	*ret_gid = entry->gr_gid;
 	return 0;
+}
+
+/*
+ * The socket has its mode and group from the beginning: by its name a moment
+ * later, another file could be given away.
+ */
+static int bind_as(const struct place *place, int fd, mode_t mask, gid_t gid)
+{
+	gid_t old_gid = (gid_t)setfsgid(gid);
+	mode_t old_mask = umask(mask);
+	int r = 0;
+
+	if (bind(fd, (const struct sockaddr *)&place->address,
+		 sizeof(place->address)) < 0)
+		r = -errno;
+	umask(old_mask);
+	setfsgid(old_gid);
+	if (r < 0)
+		log_error("%s: cannot make the socket: %s", place->path,
+			  strerror(-r));
+	return r;
+}
+
+static int bind_for_group(const struct place *place, int fd, const char *name)
+{
+	struct stat st;
+	gid_t gid, old;
+	int r = find_group(name, &gid);
+
+	if (r < 0)
+		return r;
+	old = (gid_t)setfsgid(gid);
+	if ((gid_t)setfsgid(old) != gid) {
+		log_error("--socket-group=%s: this user cannot make a socket "
+			  "of that group: run as root, or a member as `sg %s "
+			  "crossfuse ...`",
+			  name, name);
+		return -EPERM;
+	}
+	r = bind_as(place, fd, 0117, gid);
+	if (r < 0)
+		return r;
+	if (fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_gid == gid)
+		return 0;
+	log_error("--socket-group=%s: %s is of another group: choose a "
+		  "directory without a set-group-ID bit",
+		  name, place->path);
+	unlinkat(place->dir, place->name, 0);
+	return -EPERM;
 }
 
 static int bind_and_listen(const struct place *place,
 			   const struct options *options)
 {
-	mode_t old_mask;
 	int fd, r;
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -162,59 +203,41 @@ static int bind_and_listen(const struct place *place,
 		log_error("cannot make a socket: %m");
 		return r;
 	}
-	old_mask = umask(0177);
-	r = bind(fd, (const struct sockaddr *)&place->address,
-		 sizeof(place->address)) < 0
-		    ? -errno
-		    : 0;
-	umask(old_mask);
+	if (options->socket_group)
+		r = bind_for_group(place, fd, options->socket_group);
+	else
+		r = bind_as(place, fd, 0177, getegid());
+	if (r < 0)
+		goto fail;
+	r = leftover_note(place->path);
+	if (r == 0 && listen(fd, 1) < 0)
+		r = -errno;
 	if (r < 0) {
-		log_error("%s: cannot make the socket: %s", place->path,
-			  strerror(-r));
+		log_error("%s: cannot listen: %s", place->path, strerror(-r));
+		unlinkat(place->dir, place->name, 0);
 		goto fail;
 	}
-	r = set_group(place, options->socket_group);
-	if (r < 0)
-		goto remove;
-	if (listen(fd, 1) < 0) {
-		r = -errno;
-		log_error("%s: cannot listen: %m", place->path);
-		goto remove;
-	}
 	return fd;
-remove:
-	unlinkat(place->dir, place->name, 0);
 fail:
 	close(fd);
 	return r;
 }
 
-/* A socket that listens at PATH; notes in SOCK what to remove in the end. */
-static int listen_at(struct virtio_socket *sock, const char *path,
-		     const struct options *options)
+/* A socket that listens at PATH until leftover_remove(); or -errno. */
+static int listen_at(const char *path, const struct options *options)
 {
 	struct place place = { .path = path, .dir = -1 };
-	struct stat st;
 	int r;
 
 	r = check_path(&place);
 	if (r == 0)
 		r = open_dir(&place);
-	if (r < 0)
-		goto fail;
-	lock_dir(&place);
-	r = clear_path(&place);
+	if (r == 0) {
+		lock_dir(&place);
+		r = clear_path(&place);
+	}
 	if (r == 0)
 		r = bind_and_listen(&place, options);
-	flock(place.dir, LOCK_UN);
-	if (r < 0)
-		goto fail;
-	if (fstatat(place.dir, place.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		sock->inode = st.st_ino;
-	sock->dir = place.dir;
-	sock->name = place.name;
-	return r;
-fail:
 	if (place.dir >= 0)
 		close(place.dir);
 	free(place.name);
@@ -374,9 +397,9 @@ int virtio_socket_open(struct virtio_socket *sock, const char *path,
 	bool listens = true;
 	int r;
 
-	*sock = (struct virtio_socket){ .fd = -1, .dir = -1 };
+	*sock = (struct virtio_socket){ .fd = -1 };
 	if (fd < 0) {
-		fd = listen_at(sock, path, options);
+		fd = listen_at(path, options);
 		if (fd < 0)
 			return fd;
 		log_info("waiting for the monitor to connect to %s", path);
@@ -402,17 +425,6 @@ int virtio_socket_open(struct virtio_socket *sock, const char *path,
 
 void virtio_socket_close(struct virtio_socket *sock)
 {
-	struct stat st;
-
-	if (sock->dir >= 0) {
-		/* Another program may have its own there by now. */
-		if (fstatat(sock->dir, sock->name, &st, AT_SYMLINK_NOFOLLOW) ==
-			    0 &&
-		    S_ISSOCK(st.st_mode) && st.st_ino == sock->inode)
-			unlinkat(sock->dir, sock->name, 0);
-		close(sock->dir);
-	}
-	free(sock->name);
 	free(sock->machine);
-	*sock = (struct virtio_socket){ .fd = -1, .dir = -1 };
+	*sock = (struct virtio_socket){ .fd = -1 };
 }
