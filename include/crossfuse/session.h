@@ -264,6 +264,74 @@ int crossfuse_session_notify_iov(struct crossfuse_session *session,
 				 void *head, size_t head_size,
 				 struct iovec *ret_iov);
 
+/*
+ * For whoever passes requests on under numbers of its own
+ * (crossfuse/inflight.h). All numbers are in this machine's byte order.
+ *
+ * crossfuse_call_renumber() gives a request that crossfuse_session_request()
+ * has translated, CALL and HEAD, another number: its header's `unique` becomes
+ * UNIQUE, crossfuse_session_reply() expects it in the reply and puts the
+ * client's own there again. It may be called again, if the request is sent
+ * again. Of an INTERRUPT, UNIQUE is the number that was given to the request
+ * which it interrupts: with CF_INT_REQ_BIT it becomes the INTERRUPT's own.
+ * NOTIFY_REPLY is no reply to look for, and its number is that which the server
+ * gave in its RETRIEVE: it keeps it. 0; -EINVAL for NOTIFY_REPLY; -EBADMSG for
+ * an INTERRUPT that is too short.
+ */
+int crossfuse_call_renumber(struct crossfuse_call *call, void *head,
+			    size_t head_len, uint64_t unique);
+
+/*
+ * Which request the INTERRUPT that is CALL and HEAD, translated but not yet
+ * renumbered, names by the client's number. 0; -EINVAL for another opcode;
+ * -EBADMSG if it is too short.
+ */
+int crossfuse_interrupt_unique(const struct crossfuse_call *call,
+			       const void *head, size_t head_len,
+			       uint64_t *ret_unique);
+
+/*
+ * The number in a reply as it came from the server, not yet translated, of
+ * which HEADER is the first 16 bytes; 0 of a notification.
+ */
+uint64_t crossfuse_reply_unique(const struct crossfuse_session *session,
+				const void *header);
+
+/*
+ * How long a reply to CALL can be, HEAD being its translated request: by the
+ * size that the request allows, or by what the opcode has, which for READLINK
+ * and CUSE_INIT is a bound. 0 if there is no reply (of INTERRUPT there may be
+ * one). At most 2^32 + 31: the client chooses these sizes, and what it has
+ * room for bounds them as well. -EBADMSG if HEAD is too short for the field
+ * that tells; -ENOSYS for an opcode that is not known.
+ */
+int64_t crossfuse_reply_max_len(const struct crossfuse_call *call,
+				const void *head, size_t head_len);
+
+/*
+ * A session on its way to another process or machine, of any architecture and
+ * any later version of the library: what the handshake came to, and what the
+ * client is taken for and why. Not the configuration, which is the other
+ * side's own and may name another server ABI; nor the calls in flight.
+ *
+ * crossfuse_session_save() writes it to BUF, of SIZE bytes: the length,
+ * CROSSFUSE_SESSION_SAVE_MAX at most; -ENOBUFS if there is no room. No other
+ * call on the session may run at the same time.
+ *
+ * crossfuse_session_load() starts SESSION as crossfuse_session_init() does and
+ * then goes on where the saved one was. What stands in BUF is not trusted. 0;
+ * -EPROTONOSUPPORT if it is of a version that is not known here; -EBADMSG if
+ * it is not what crossfuse_session_save() writes; -EINVAL for a configuration
+ * that makes no sense, or has another role, or another client in that role.
+ * SESSION is untouched then.
+ */
+#define CROSSFUSE_SESSION_SAVE_MAX 128
+ssize_t crossfuse_session_save(const struct crossfuse_session *session,
+			       void *buf, size_t size);
+int crossfuse_session_load(struct crossfuse_session *session,
+			   const struct crossfuse_config *config,
+			   const void *buf, size_t len);
+
 /* What is known of the client now; *RET_SOURCE may be NULL. */
 const struct crossfuse_abi *
 crossfuse_session_client(const struct crossfuse_session *session,

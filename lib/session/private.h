@@ -197,6 +197,7 @@ enum {
 	CALL_PLANS,   /* const struct cf_plans *, NULL if not known */
 	CALL_PAYLOAD, /* const struct cf_payload *, what an ioctl carries */
 	CALL_FLAGS,
+	CALL_NUMBER, /* the server's unique, exclusive-or the client's */
 };
 
 enum {

@@ -393,21 +393,20 @@ static void translate_error(struct session *s,
 	cf_put32(head + OUT_AT(error), (uint32_t)now, mode & MODE_IN_SWAP);
 }
 
-int crossfuse_session_reply(struct crossfuse_session *session,
-			    const struct crossfuse_call *call, void *head,
-			    size_t head_len, size_t total_len)
+/* The number of a reply is still the server's. */
+static int any_reply(struct session *s, const struct crossfuse_call *call,
+		     uint8_t *at, size_t head_len, size_t total_len)
 {
-	struct session *s = session_of(session);
 	uint32_t mode = call->private_word;
+	uint64_t unique = call->unique ^ call->private_data[CALL_NUMBER];
 	bool swapped = mode & MODE_OUT_SWAP;
-	uint8_t *at = head;
 	int32_t error;
 
 	mode |= atomic_load_explicit(&s->mode, memory_order_acquire) &
 		MODE_VALUES;
 	if (head_len < OUT_HEAD || head_len > total_len ||
 	    cf_get32(at + OUT_AT(len), swapped) != total_len ||
-	    cf_get64(at + OUT_AT(unique), swapped) != call->unique)
+	    cf_get64(at + OUT_AT(unique), swapped) != unique)
 		return -EBADMSG;
 	error = (int32_t)cf_get32(at + OUT_AT(error), swapped);
 	if (error > 0 || error < -4095 || (error && total_len != OUT_HEAD))
@@ -423,6 +422,19 @@ int crossfuse_session_reply(struct crossfuse_session *session,
 		return 0;
 	}
 	return translate_reply(s, call, at, head_len, total_len, mode);
+}
+
+int crossfuse_session_reply(struct crossfuse_session *session,
+			    const struct crossfuse_call *call, void *head,
+			    size_t head_len, size_t total_len)
+{
+	uint8_t *at = head;
+	int err = any_reply(session_of(session), call, at, head_len, total_len);
+
+	if (!err && call->private_data[CALL_NUMBER])
+		cf_put64(at + OUT_AT(unique), call->unique,
+			 call->private_word & MODE_IN_SWAP);
+	return err;
 }
 
 void crossfuse_session_error(const struct crossfuse_session *session,

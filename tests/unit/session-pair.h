@@ -14,6 +14,12 @@ static inline bool machine_big(void)
 	return crossfuse_abi_big_endian(crossfuse_abi_native());
 }
 
+/* Of the flags that Linux has always sent since 7.23, some. */
+#define LINUX_INIT                                                           \
+	(CF_INIT_ASYNC_READ | CF_INIT_POSIX_LOCKS | CF_INIT_ATOMIC_O_TRUNC | \
+	 CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES | CF_INIT_DONT_MASK |   \
+	 CF_INIT_FLOCK_LOCKS)
+
 /* What is in an INIT and in its reply; zeros where nothing is said. */
 struct init_text {
 	uint32_t major, minor;
