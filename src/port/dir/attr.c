@@ -114,6 +114,8 @@ static int set_owner(struct op *op, const struct cf_setattr_in *in)
 	uid_t uid = in->valid & CF_FATTR_UID ? in->uid : (uid_t)-1;
 	gid_t gid = in->valid & CF_FATTR_GID ? in->gid : (gid_t)-1;
 
+	/* Whoever is not in its group loses a file's S_ISGID to chown(). */
+	thread_keep_setid_of_root(op);
 	return fchownat(op->inode->fd, "", uid, gid,
 			AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0
 		       ? -errno
@@ -124,6 +126,7 @@ static int set_mode(struct op *op, const struct cf_setattr_in *in)
 {
 	struct fd_name name = fd_name(op->inode->fd);
 
+	thread_keep_setid(op, true);
 	return fchmodat(op->dir->proc_fd, name.text, in->mode & 07777, 0) < 0
 		       ? -errno
 		       : 0;

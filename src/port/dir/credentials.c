@@ -141,6 +141,21 @@ void thread_keep_setid(const struct op *op, bool keep)
 		thread.no_setid = !keep;
 }
 
+void thread_keep_setid_of_root(const struct op *op)
+{
+	thread_keep_setid(op,
+			  op->in->uid == 0 || !(op->dir->agreed.flags &
+						CF_INIT_HANDLE_KILLPRIV_V2));
+}
+
+void thread_keep_setid_of_open(const struct op *op, uint32_t open_flags)
+{
+	if (op->dir->agreed.flags & CF_INIT_HANDLE_KILLPRIV_V2)
+		thread_keep_setid(op, !(open_flags & CF_OPEN_KILL_SUIDGID));
+	else
+		thread_keep_setid(op, op->in->uid == 0);
+}
+
 /*
  * The client's kernel has checked that the caller may write to the directory,
  * knowing all its groups, of which the request tells one at most: that check
@@ -164,9 +179,12 @@ static int cred_switch(struct op *op, const struct extensions *ext,
 		       struct cred_scope *scope)
 {
 	struct dir *dir = op->dir;
+	uint64_t aside = ASIDE;
 	uid_t uid = op->in->uid;
 	int ret;
 
+	if (ext->stripped)
+		aside &= ~CAP_BIT(CAP_FSETID);
 	if (ext->has_group && dir->privileged) {
 		if (syscall(SETGROUPS, (size_t)1, &ext->group) < 0)
 			return -errno;
@@ -177,7 +195,7 @@ static int cred_switch(struct op *op, const struct extensions *ext,
 	if (ret == 0)
 		ret = set_user(dir, uid);
 	if (ret == 0 && dir->privileged && uid != dir->uid)
-		ret = set_effective(dir, dir->caps & ~ASIDE);
+		ret = set_effective(dir, dir->caps & ~aside);
 	if (ret < 0)
 		cred_leave(op, scope);
 	return ret;

@@ -3,6 +3,7 @@
 #include "internal.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 #define ALIGN8(n) (((n) + 7) & ~(size_t)7)
 
@@ -54,7 +55,40 @@ static int parse_secctx(const char *body, size_t len, uint32_t count,
 	return 0;
 }
 
-int extensions_parse(const struct op *op, struct extensions *ret_ext)
+static bool has_acl(struct op *op)
+{
+	struct fd_name path = fd_name(op->inode->fd);
+
+	return thread_enter_proc(op->dir) < 0 ||
+	       getxattr(path.text, "system.posix_acl_access", NULL, 0) > 0;
+}
+
+/*
+ * Whether S_ISGID goes from what is created in a directory that has it. Since
+ * Linux 6.3 the client tells whether the caller is in the directory's group.
+ * 6.1 (7.37) does not, but takes the bit off itself. Before that, who may write
+ * there only as a member of the group is a member; of others nothing is known.
+ */
+static void tell_group(struct op *op, mode_t mode, struct extensions *ext)
+{
+	const struct agreed *agreed = &op->dir->agreed;
+	struct stat st;
+
+	if (agreed->flags & CF_INIT_CREATE_SUPP_GROUP)
+		return;
+	ext->stripped = agreed->minor >= 37;
+	if (ext->stripped || S_ISDIR(mode) || !(mode & S_ISGID) ||
+	    !(mode & S_IXGRP) || fstat(op->inode->fd, &st) < 0)
+		return;
+	if ((st.st_mode & (S_ISGID | S_IWGRP | S_IWOTH)) !=
+		    (S_ISGID | S_IWGRP) ||
+	    op->in->uid == st.st_uid || has_acl(op))
+		return;
+	ext->has_group = true;
+	ext->group = st.st_gid;
+}
+
+int extensions_parse(struct op *op, mode_t mode, struct extensions *ret_ext)
 {
 	struct extensions ext = { 0 };
 	const char *at = op->ext;
@@ -81,6 +115,7 @@ int extensions_parse(const struct op *op, struct extensions *ret_ext)
 		left -= ALIGN8((size_t)header.size);
 		at += ALIGN8((size_t)header.size);
 	}
+	tell_group(op, mode, &ext);
 	*ret_ext = ext;
 	return 0;
 }

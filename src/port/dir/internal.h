@@ -172,6 +172,16 @@ int thread_umask(struct dir *dir, mode_t mask);
  * group that counts.
  */
 void thread_keep_setid(const struct op *op, bool keep);
+/*
+ * For what does not say whether set-id bits go, although the client leaves
+ * that to its server: they go unless the superuser asks.
+ */
+void thread_keep_setid_of_root(const struct op *op);
+/*
+ * The same of an open with O_TRUNC. A client that clears bits itself does not
+ * where OPEN truncates.
+ */
+void thread_keep_setid_of_open(const struct op *op, uint32_t open_flags);
 /* The name of FD in /proc/self/fd. */
 struct fd_name {
 	char text[12];
@@ -182,11 +192,13 @@ struct fd_name fd_name(int fd);
 struct extensions {
 	bool has_group;
 	gid_t group;
+	bool stripped; /* the client took S_ISGID off where it must go */
 	const char *secctx_name; /* "security.selinux"; NULL: none */
 	const void *secctx;
 	size_t secctx_len;
 };
-int extensions_parse(const struct op *op, struct extensions *ret_ext);
+/* MODE is what is to be created. */
+int extensions_parse(struct op *op, mode_t mode, struct extensions *ret_ext);
 
 struct cred_scope {
 	bool switched, grouped;

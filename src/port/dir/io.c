@@ -274,17 +274,6 @@ ssize_t op_lseek(struct op *op)
 	return ret;
 }
 
-/*
- * FALLOCATE and COPY_FILE_RANGE do not say whether set-id bits go, although
- * the client leaves that to its server: they go unless the superuser asks.
- */
-static void keep_setid_of_root(struct op *op)
-{
-	thread_keep_setid(op,
-			  op->in->uid == 0 || !(op->dir->agreed.flags &
-						CF_INIT_HANDLE_KILLPRIV_V2));
-}
-
 ssize_t op_fallocate(struct op *op)
 {
 	const struct cf_fallocate_in *in = op->arg;
@@ -294,7 +283,7 @@ ssize_t op_fallocate(struct op *op)
 	handle = file_handle(op->dir, in->fh, &ret);
 	if (!handle)
 		return ret;
-	keep_setid_of_root(op);
+	thread_keep_setid_of_root(op);
 	ret = fallocate(handle->fd, (int)in->mode, (off_t)in->offset,
 			(off_t)in->length);
 	if (ret < 0)
@@ -319,7 +308,7 @@ static ssize_t copy_range(struct op *op, size_t max)
 		handle_put(op->dir, from);
 		return ret;
 	}
-	keep_setid_of_root(op);
+	thread_keep_setid_of_root(op);
 	ret = copy_file_range(from->fd, &from_at, to->fd, &to_at,
 			      in->len < max ? (size_t)in->len : max,
 			      (unsigned int)in->flags);

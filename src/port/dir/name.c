@@ -22,11 +22,12 @@ struct creation {
 	struct cred_scope scope;
 };
 
-static int creation_enter(struct op *op, mode_t mask, struct creation *ret)
+static int creation_enter(struct op *op, mode_t mode, mode_t mask,
+			  struct creation *ret)
 {
 	int error;
 
-	error = extensions_parse(op, &ret->ext);
+	error = extensions_parse(op, mode, &ret->ext);
 	if (error < 0)
 		return error;
 	error = thread_umask(op->dir, mask);
@@ -94,7 +95,7 @@ ssize_t op_mknod(struct op *op)
 	struct creation creation;
 	int ret;
 
-	ret = creation_enter(op, mask_of(op, in->umask), &creation);
+	ret = creation_enter(op, in->mode, mask_of(op, in->umask), &creation);
 	if (ret < 0)
 		return ret;
 	if (mknodat(op->inode->fd, op->name, in->mode, decode_dev(in->rdev)) <
@@ -110,7 +111,7 @@ ssize_t op_mkdir(struct op *op)
 	struct creation creation;
 	int ret;
 
-	ret = creation_enter(op, mask_of(op, in->umask), &creation);
+	ret = creation_enter(op, S_IFDIR, mask_of(op, in->umask), &creation);
 	if (ret < 0)
 		return ret;
 	if (mkdirat(op->inode->fd, op->name, in->mode & 07777) < 0)
@@ -124,7 +125,7 @@ ssize_t op_symlink(struct op *op)
 	struct creation creation;
 	int ret;
 
-	ret = creation_enter(op, 0, &creation);
+	ret = creation_enter(op, S_IFLNK, 0, &creation);
 	if (ret < 0)
 		return ret;
 	if (symlinkat(op->name2, op->inode->fd, op->name) < 0)
@@ -232,7 +233,7 @@ static int create_new(struct op *op, const char *name, int flags)
 	struct creation creation;
 	int fd, ret;
 
-	ret = creation_enter(op, mask_of(op, in->umask), &creation);
+	ret = creation_enter(op, in->mode, mask_of(op, in->umask), &creation);
 	if (ret < 0)
 		return ret;
 	fd = openat(op->inode->fd, name, flags | O_NOFOLLOW | O_CLOEXEC,
@@ -268,7 +269,7 @@ ssize_t op_create(struct op *op)
 			return finish_create(op, fd, flags);
 		if (fd != -EEXIST || in->flags & O_EXCL)
 			return fd;
-		thread_keep_setid(op, !(in->open_flags & CF_OPEN_KILL_SUIDGID));
+		thread_keep_setid_of_open(op, in->open_flags);
 		ret = open_existing(op, flags);
 	} while ((ret == -ENOENT || ret == -ESTALE) && --tries);
 	return ret;

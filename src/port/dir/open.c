@@ -94,7 +94,7 @@ ssize_t op_open(struct op *op)
 	if (op->inode->type == S_IFDIR && (flags & O_ACCMODE) != O_RDONLY)
 		return -EISDIR;
 	if (flags & O_TRUNC)
-		thread_keep_setid(op, !(in->open_flags & CF_OPEN_KILL_SUIDGID));
+		thread_keep_setid_of_open(op, in->open_flags);
 	fd = open_inode(op->dir, op->inode, flags);
 	/* A file that may only be appended to insists on the flag. */
 	if (fd == -EPERM && in->flags & O_APPEND)
