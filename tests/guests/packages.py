@@ -101,7 +101,7 @@ class Apt:
         main, security = mirrors()
         keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
         lines = ["deb [signed-by=%s] %s %s main" % (keyring, main, suite)]
-        if security and with_security:
+        if security and with_security and suite != "sid":
             lines.append("deb [signed-by=%s] %s %s-security main" %
                          (keyring, security, suite))
         (self.dir / "sources.list").write_text("\n".join(lines) + "\n",
@@ -269,26 +269,30 @@ def busybox(guest):
     return final
 
 
-def rust_dir():
-    return cache_dir() / "virtiofsd-rust"
+# virtiofsd of another release than this machine's, and which.
+VIRTIOFSD = {"virtiofsd-rust": "trixie", "virtiofsd-sid": "sid"}
 
 
-def rust_command():
-    """virtiofsd of Debian 13 through its own loader and libraries."""
-    base = rust_dir()
+def virtiofsd_dir(name):
+    return cache_dir() / name
+
+
+def virtiofsd_command(name):
+    """One of VIRTIOFSD, fetched, through its own loader and libraries."""
+    base = virtiofsd_dir(name)
     loader = sorted(base.glob("lib*/ld-linux*")) + sorted(
         base.glob("usr/lib*/ld-linux*")) + sorted(
         base.glob("usr/lib/*/ld-linux*"))
     libs = sorted(base.glob("usr/lib/*-linux-gnu*"))
     if not loader or not libs:
-        raise FetchError("virtiofsd-rust: incomplete")
+        raise FetchError("%s: incomplete" % name)
     return [str(loader[0]), "--library-path", str(libs[0]),
             str(base / "usr/libexec/virtiofsd")]
 
 
-def fetch_rust():
-    final = rust_dir()
-    with locked("virtiofsd-rust"):
+def fetch_virtiofsd(name):
+    final = virtiofsd_dir(name)
+    with locked(name):
         if final.is_dir():
             return
         arch = subprocess.run(["dpkg", "--print-architecture"], check=True,
@@ -307,18 +311,18 @@ def fetch_rust():
                             todo.append(n)
                 return [apt.download(n, tmp) for n in sorted(names)]
 
-            debs = retried("virtiofsd", "trixie", arch, work)
+            debs = retried("virtiofsd", VIRTIOFSD[name], arch, work)
             out = tmp / "out"
             out.mkdir()
             for deb in debs:
                 unpack(deb, out)
             out.rename(final)
-    print("virtiofsd-rust: " + rust_command()[-1])
+    print("%s: %s" % (name, virtiofsd_command(name)[-1]))
 
 
 def fetch(name):
-    if name == "virtiofsd-rust":
-        fetch_rust()
+    if name in VIRTIOFSD:
+        fetch_virtiofsd(name)
     elif name in GUESTS:
         fetch_kernel(GUESTS[name])
     else:

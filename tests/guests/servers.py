@@ -11,9 +11,9 @@ import time
 import children
 from build import Missing
 from guests import ROOT
-from packages import FetchError, fetch, rust_command
+from packages import VIRTIOFSD, FetchError, fetch, virtiofsd_command
 
-NAMES = ("crossfuse", "virtiofsd-c", "virtiofsd-rust", "none")
+NAMES = ("crossfuse", "virtiofsd-c", *VIRTIOFSD, "none")
 C_VIRTIOFSD = pathlib.Path("/usr/lib/qemu/virtiofsd")
 
 
@@ -48,12 +48,13 @@ def command(kind, share, sock, debug):
         if os.environ.get("VIRTIOFSD_SANDBOX"):
             cmd += ["-o", "sandbox=" + os.environ["VIRTIOFSD_SANDBOX"]]
         return cmd + (["-d"] if debug else [])
-    if kind == "virtiofsd-rust":
+    if kind in VIRTIOFSD:
         try:
-            fetch("virtiofsd-rust")
+            fetch(kind)
         except FetchError as e:
-            raise Missing("virtiofsd of Debian 13: %s" % e) from e
-        return rust_command() + [
+            raise Missing("virtiofsd of Debian %s: %s" %
+                          (VIRTIOFSD[kind], e)) from e
+        return virtiofsd_command(kind) + [
             "--socket-path=%s" % sock, "--shared-dir=%s" % share,
             "--xattr", "--posix-acl", "--sandbox",
             os.environ.get("VIRTIOFSD_SANDBOX", "chroot"),
