@@ -4,12 +4,19 @@
 
 #include <stdint.h>
 
+struct bare_result {
+	uint64_t done;
+	double seconds;
+	double cpu; /* seconds of the processor's time */
+};
+
 /*
  * The system calls that the operation NAME comes down to, in a loop on one
- * core for SECONDS, in the directory PATH. How many were done, in how many
- * seconds. 0 or -errno; -EOPNOTSUPP: no such operation.
+ * core for SECONDS, in the directory PATH. It goes round in the memory that a
+ * guest has for SLOTS requests under way, so that neither has more of it in
+ * the processor's caches. 0 or -errno; -EOPNOTSUPP: no such operation.
  */
 int bare_run(const char *path, const char *name, double seconds,
-	     uint64_t *ret_done, double *ret_seconds);
+	     unsigned int slots, struct bare_result *ret_result);
 
 #endif

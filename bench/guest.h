@@ -30,6 +30,7 @@ struct guest_config {
 	size_t data_bytes;  /* memory for file data */
 	bool no_indirect;
 	bool no_event_idx;
+	bool spin;	   /* poll for replies, and never sleep */
 	bool offer_canon;  /* offer FUSE_CANON_ARCH */
 	bool send_arch_id; /* and if only this: name the architecture */
 };
@@ -112,7 +113,10 @@ int guest_send(struct guest *guest, struct guest_queue *queue,
 /* One reply, marked done. 1, 0: none, or -errno. */
 int guest_reap(struct guest_queue *queue, struct guest_call **ret_call);
 
-/* Sleeps until replies may be there. 0 or -ETIMEDOUT, -errno. */
+/*
+ * Sleeps, or polls the used ring, until replies may be there. 0 or -errno, as
+ * vhost_driver_wait().
+ */
 int guest_wait(struct guest *guest, struct guest_queue *queue);
 
 /*

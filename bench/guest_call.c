@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SPIN_MAX 10000000U /* some tenths of a second */
+
 /* Linux asks for a page at a time; two that are needed in turn lie apart. */
 char *guest_data_page(const struct guest_call *call, size_t index)
 {
@@ -118,8 +120,30 @@ int guest_reap(struct guest_queue *queue, struct guest_call **ret_call)
 	return r;
 }
 
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* True: there is a reply. A server that takes so long is slept for. */
+static bool spin(const struct driver_ring *ring)
+{
+	for (unsigned int i = 0; i < SPIN_MAX; i++) {
+		if (driver_ring_pending(ring))
+			return true;
+		relax();
+	}
+	return false;
+}
+
 int guest_wait(struct guest *guest, struct guest_queue *queue)
 {
+	if (guest->config.spin && spin(&queue->vq->ring))
+		return 0;
 	queue->sleeps++;
 	return vhost_driver_wait(&guest->driver, queue->vq,
 				 (int)GUEST_TIMEOUT * 1000);

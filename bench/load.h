@@ -90,7 +90,7 @@ struct operation {
 const struct operation *operation_by_name(const char *name);
 const struct operation *operation_at(unsigned int index);
 extern const struct operation *const data_operations[3];
-extern const struct operation *const name_operations[5];
+extern const struct operation *const name_operations[6];
 extern const struct operation readdirplus_operation;
 
 struct load_result {

@@ -131,6 +131,24 @@ static void request_release(struct slot *slot)
 	slot->shape = (struct guest_shape){ .arg_len = sizeof(*in) };
 }
 
+static int prepare_many(struct worker *worker)
+{
+	return find_dir(worker, SAMPLE_MANY_DIR);
+}
+
+/* LOOKUP of a file that the server does not know. */
+static void request_lookup(struct slot *slot)
+{
+	struct worker *worker = slot->worker;
+	unsigned int step = worker->guest->queue_count;
+	char name[32];
+
+	slot->file = (unsigned int)((worker->index + slot->serial * step) %
+				    SAMPLE_MANY_COUNT);
+	snprintf(name, sizeof(name), SAMPLE_MANY_NAME, slot->file);
+	request_name(slot, CF_LOOKUP, name, 0, sizeof(struct cf_entry_out));
+}
+
 /* LOOKUP, OPEN, RELEASE. */
 static void request_lookup_open(struct slot *slot)
 {
@@ -188,6 +206,20 @@ static int reply_lookup_open(struct slot *slot, size_t len)
 	default:
 		return 1;
 	}
+}
+
+static int reply_lookup(struct slot *slot, size_t len)
+{
+	struct guest *guest = slot->worker->guest;
+	const struct cf_entry_out *entry = guest_out(&slot->call);
+	int r = reply_entry(slot, len, sizeof(*entry));
+
+	if (r < 0)
+		return r;
+	if (guest_u64(guest, entry->attr.size) != (slot->file & 1))
+		return load_wrong(slot, "wrong size of file %u", slot->file);
+	r = guest_forget(guest, slot->nodeid, 1);
+	return r < 0 ? r : 1;
 }
 
 /* CREATE, RELEASE, UNLINK; then FORGET, as Linux does. */
@@ -305,6 +337,15 @@ static const struct operation lookup_open = {
 	.reply = reply_lookup_open,
 };
 
+static const struct operation lookup = {
+	.name = "lookup",
+	.what = "LOOKUP of a file that is not known, and FORGET",
+	.prepare = prepare_many,
+	.finish = finish_dir,
+	.request = request_lookup,
+	.reply = reply_lookup,
+};
+
 static const struct operation create = {
 	.name = "create",
 	.what = "CREATE, RELEASE and UNLINK",
@@ -314,15 +355,16 @@ static const struct operation create = {
 	.reply = reply_create,
 };
 
-const struct operation *const name_operations[5] = {
-	&getattr, &lookup_open, &create, &readdirplus_operation, &errors,
+const struct operation *const name_operations[6] = {
+	&getattr, &lookup, &lookup_open, &create, &readdirplus_operation,
+	&errors,
 };
 
 const struct operation *operation_at(unsigned int index)
 {
 	if (index < 3)
 		return data_operations[index];
-	return index < 8 ? name_operations[index - 3] : NULL;
+	return index < 9 ? name_operations[index - 3] : NULL;
 }
 
 const struct operation *operation_by_name(const char *name)

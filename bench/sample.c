@@ -138,7 +138,7 @@ int sample_create(const char *path)
 		r = create_files(dir, SAMPLE_SMALL_DIR, "f%u",
 				 SAMPLE_SMALL_COUNT, sample_small_size);
 	if (r == 0)
-		r = create_files(dir, SAMPLE_MANY_DIR, "e%05u",
+		r = create_files(dir, SAMPLE_MANY_DIR, SAMPLE_MANY_NAME,
 				 SAMPLE_MANY_COUNT, many_size);
 	close(dir);
 	return r;

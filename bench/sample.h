@@ -13,6 +13,7 @@
 #define SAMPLE_SMALL_COUNT 64U
 #define SAMPLE_MANY_DIR	   "many"
 #define SAMPLE_MANY_COUNT  10000U
+#define SAMPLE_MANY_NAME   "e%05u"
 #define SAMPLE_WRITE_BYTES (UINT64_C(64) << 20)
 
 /* The 64-bit word INDEX of a file's contents, as its bytes lie in the file. */

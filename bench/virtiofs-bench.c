@@ -37,6 +37,7 @@ enum option_id {
 	OPT_MINOR,
 	OPT_NO_INDIRECT,
 	OPT_NO_EVENT_IDX,
+	OPT_SPIN,
 	OPT_OFFER_CANON,
 	OPT_ARCH_ID,
 	OPT_REBOOTS,
@@ -59,6 +60,7 @@ static const struct option options[] = {
 	{ "minor", required_argument, NULL, OPT_MINOR },
 	{ "no-indirect", no_argument, NULL, OPT_NO_INDIRECT },
 	{ "no-event-idx", no_argument, NULL, OPT_NO_EVENT_IDX },
+	{ "spin", no_argument, NULL, OPT_SPIN },
 	{ "offer-canon", no_argument, NULL, OPT_OFFER_CANON },
 	{ "arch-id", no_argument, NULL, OPT_ARCH_ID },
 	{ "reboots", required_argument, NULL, OPT_REBOOTS },
@@ -80,7 +82,9 @@ static void help(void)
 	     "       virtiofs-bench --bare DIRECTORY [OPTION]...\n"
 	     "       virtiofs-bench --hostile SEED [OPTION]... SOCKET\n"
 	     "Loads the virtio-fs device behind a vhost-user socket. The\n"
-	     "served directory must have been filled with --create.\n\n"
+	     "served directory must have been filled with --create.\n"
+	     "--bare does the same by system calls in one thread, with the\n"
+	     "memory that --queues and --depth make a guest use.\n\n"
 	     "  --operation A,B     what to do, in turn; default: all\n"
 	     "  --client ABI        the guest's architecture (x86_64)\n"
 	     "  --queues N          request queues (1)\n"
@@ -92,6 +96,8 @@ static void help(void)
 	     "  --minor N           of the FUSE protocol (38)\n"
 	     "  --no-indirect       do not negotiate indirect descriptors\n"
 	     "  --no-event-idx      do not negotiate the event index\n"
+	     "  --spin              poll for replies, never sleep: the\n"
+	     "                      latency is then the server's\n"
 	     "  --offer-canon       offer to speak canonical constants\n"
 	     "  --arch-id           name the architecture, offer nothing\n"
 	     "  --reboots N         reboot so often, and do it all again\n"
@@ -177,6 +183,9 @@ static void take_device_option(struct command *command, int id,
 	case OPT_NO_EVENT_IDX:
 		guest->no_event_idx = true;
 		break;
+	case OPT_SPIN:
+		guest->spin = true;
+		break;
 	case OPT_OFFER_CANON:
 		guest->offer_canon = true;
 		break;
@@ -241,20 +250,21 @@ static void print_result(const struct guest *guest,
 	uint64_t units = result->weight ? result->weight : result->done;
 
 	printf("{\"operation\":\"%s\",\"client\":\"%s\",\"canon\":%s,"
-	       "\"queues\":%u,\"depth\":%u,\"bytes\":%zu,\"count\":%llu,"
-	       "\"seconds\":%.6f,\"rate\":%.1f,\"p50_us\":%.2f,"
-	       "\"p99_us\":%.2f,\"p999_us\":%.2f,\"cpu_us\":%.3f,"
-	       "\"kicks\":%.4f,\"sleeps\":%.4f}\n",
+	       "\"spin\":%s,\"queues\":%u,\"depth\":%u,\"bytes\":%zu,",
 	       operation->name, guest->config.abi->name,
-	       guest->canon ? "true" : "false", guest->queue_count,
-	       config->depth, operation->uses_data ? guest->io_max : 0,
-	       (unsigned long long)result->done, result->seconds,
-	       (double)units / result->seconds,
+	       guest->canon ? "true" : "false",
+	       guest->config.spin ? "true" : "false", guest->queue_count,
+	       config->depth, operation->uses_data ? guest->io_max : 0);
+	printf("\"count\":%llu,\"units\":%llu,\"seconds\":%.6f,\"rate\":%.1f,"
+	       "\"p50_us\":%.2f,\"p99_us\":%.2f,\"p999_us\":%.2f,"
+	       "\"cpu_us\":%.3f,\"kicks\":%.4f,\"sleeps\":%.4f}\n",
+	       (unsigned long long)result->done, (unsigned long long)units,
+	       result->seconds, (double)units / result->seconds,
 	       (double)histogram_at(&result->latency, 0.5) / 1e3,
 	       (double)histogram_at(&result->latency, 0.99) / 1e3,
 	       (double)histogram_at(&result->latency, 0.999) / 1e3,
-	       (double)result->cpu / done / 1e3, (double)result->kicks / done,
-	       (double)result->sleeps / done);
+	       (double)result->cpu / (double)units / 1e3,
+	       (double)result->kicks / done, (double)result->sleeps / done);
 	fflush(stdout);
 }
 
@@ -333,17 +343,20 @@ static int load_device(struct command *command)
 static int run_bare(struct command *command, const struct operation *operation,
 		    void *opaque)
 {
-	uint64_t done = 0;
-	double seconds = 1;
+	struct bare_result result;
 	int r;
 
 	(void)opaque;
 	r = bare_run(command->bare, operation->name, command->load.seconds,
-		     &done, &seconds);
+		     command->guest.queues * command->load.depth, &result);
 	if (r == 0)
 		printf("{\"operation\":\"%s\",\"client\":\"bare\","
-		       "\"rate\":%.1f}\n",
-		       operation->name, (double)done / seconds);
+		       "\"queues\":%u,\"depth\":%u,\"rate\":%.1f,"
+		       "\"cpu_us\":%.3f}\n",
+		       operation->name, command->guest.queues,
+		       command->load.depth,
+		       (double)result.done / result.seconds,
+		       result.cpu / (double)result.done * 1e6);
 	else
 		fprintf(stderr, "virtiofs-bench: %s: %s\n", operation->name,
 			strerror(-r));

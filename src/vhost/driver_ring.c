@@ -203,7 +203,7 @@ static void free_chain(struct driver_ring *ring, uint16_t head)
 	slot->token = NULL;
 }
 
-static bool used_pending(const struct driver_ring *ring)
+bool driver_ring_pending(const struct driver_ring *ring)
 {
 	uint16_t idx = __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
 
@@ -225,7 +225,7 @@ int driver_ring_reap(struct driver_ring *ring, void **ret_token,
 	struct driver_slot *slot;
 	uint32_t id, len;
 
-	if (!used_pending(ring))
+	if (!driver_ring_pending(ring))
 		return 0;
 	id = le32toh(__atomic_load_n(&elem->id, __ATOMIC_RELAXED));
 	len = le32toh(__atomic_load_n(&elem->len, __ATOMIC_RELAXED));
@@ -249,7 +249,7 @@ bool driver_ring_enable(struct driver_ring *ring)
 	if (!ring->config.event_idx)
 		__atomic_store_n(&ring->avail->flags, 0, __ATOMIC_RELAXED);
 	ask_event(ring);
-	return used_pending(ring);
+	return driver_ring_pending(ring);
 }
 
 void driver_ring_disable(struct driver_ring *ring)

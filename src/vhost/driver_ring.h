@@ -74,6 +74,9 @@ bool driver_ring_publish(struct driver_ring *ring);
 int driver_ring_reap(struct driver_ring *ring, void **ret_token,
 		     uint32_t *ret_len);
 
+/* Whether a buffer can be taken back: for a driver that polls. */
+bool driver_ring_pending(const struct driver_ring *ring);
+
 /*
  * Asks for an interrupt at the next buffer. True: one is already there, and
  * the interrupt may not come: reap before sleeping.

@@ -184,9 +184,12 @@ static void test_event_index(void)
 	driver_ring_disable(&ring);
 	CHECK(!driver_ring_enable(&ring));
 	CHECK_EQ(le16toh(ring.avail->ring[NUM]), 0);
+	CHECK(!driver_ring_pending(&ring));
 	give_back(&ring, avail_at(&ring, 0), 0);
+	CHECK(driver_ring_pending(&ring));
 	CHECK(driver_ring_enable(&ring)); /* one is already there */
 	CHECK_EQ(driver_ring_reap(&ring, &token, &len), 1);
+	CHECK(!driver_ring_pending(&ring));
 	CHECK_EQ(le16toh(ring.avail->ring[NUM]), 1);
 	driver_ring_release(&ring);
 }
