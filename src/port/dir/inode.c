@@ -451,7 +451,7 @@ int inode_reopen(struct dir *dir, const struct inode *inode, int flags)
 
 static int root_init(struct dir *dir, int root_fd)
 {
-	struct slot *slot = slot_alloc(&dir->inodes);
+	struct slot *slot = slot_alloc_first(&dir->inodes);
 	struct inode *root;
 	struct stat st;
 	struct key key;

@@ -20,27 +20,28 @@ int slots_init(struct slots *slots, size_t object_size,
 	if (chunks == MAP_FAILED)
 		return -ENOMEM;
 	*slots = (struct slots){
-		.object_size = (object_size + 63) & ~(size_t)63,
+		.object_size = (object_size + 7) & ~(size_t)7,
 		.release = release,
 		.opaque = opaque,
-		.mutex = PTHREAD_MUTEX_INITIALIZER,
-		.used = 1,
 		.chunks = chunks,
 	};
+	for (uint32_t i = 0; i < SLOT_STRIPES; i++) {
+		pthread_mutex_init(&slots->stripes[i].mutex, NULL);
+		slots->stripes[i].next_chunk = i;
+	}
 	return 0;
 }
 
 void slots_destroy(struct slots *slots)
 {
-	for (uint32_t i = 0; i < SLOT_CHUNKS; i++) {
-		char *chunk = atomic_load(&slots->chunks[i]);
+	for (uint32_t i = 0; i < SLOT_STRIPES; i++) {
+		struct slot_stripe *stripe = &slots->stripes[i];
 
-		if (!chunk)
-			break;
-		free(chunk);
+		for (uint32_t c = i; c < stripe->next_chunk; c += SLOT_STRIPES)
+			free(atomic_load(&slots->chunks[c]));
+		pthread_mutex_destroy(&stripe->mutex);
 	}
 	munmap(slots->chunks, SLOT_CHUNKS * sizeof(*slots->chunks));
-	pthread_mutex_destroy(&slots->mutex);
 }
 
 static struct slot *slot_at(struct slots *slots, uint32_t index)
@@ -58,42 +59,61 @@ static struct slot *slot_at(struct slots *slots, uint32_t index)
 						      slots->object_size);
 }
 
-/* A slot that was never used; the mutex is held. */
-static struct slot *slot_fresh(struct slots *slots)
+/* The next chunk of STRIPE, whose mutex is held. */
+static int add_chunk(struct slots *slots, struct slot_stripe *stripe)
 {
-	uint32_t index = slots->used, chunk = index >> SLOT_CHUNK_SHIFT;
-	struct slot *slot;
+	uint32_t chunk = stripe->next_chunk;
 	char *base;
 
 	if (chunk >= SLOT_CHUNKS)
-		return NULL;
-	if (!atomic_load_explicit(&slots->chunks[chunk],
-				  memory_order_relaxed)) {
-		base = aligned_alloc(64, CHUNK_OBJECTS * slots->object_size);
-		if (!base)
-			return NULL;
-		memset(base, 0, CHUNK_OBJECTS * slots->object_size);
-		atomic_store_explicit(&slots->chunks[chunk], base,
-				      memory_order_release);
-	}
-	slots->used++;
-	slot = slot_at(slots, index);
-	slot->index = index;
-	return slot;
+		return -ENOMEM;
+	base = calloc(CHUNK_OBJECTS, slots->object_size);
+	if (!base)
+		return -ENOMEM;
+	atomic_store_explicit(&slots->chunks[chunk], base,
+			      memory_order_release);
+	stripe->next_chunk += SLOT_STRIPES;
+	stripe->fresh = chunk << SLOT_CHUNK_SHIFT;
+	stripe->fresh_end = stripe->fresh + CHUNK_OBJECTS;
+	if (!chunk) /* index 0 is none */
+		stripe->fresh++;
+	return 0;
 }
 
-struct slot *slot_alloc(struct slots *slots)
+static struct slot *take(struct slots *slots, struct slot_stripe *stripe)
 {
 	struct slot *slot;
 
-	pthread_mutex_lock(&slots->mutex);
-	if (slots->first_free) {
-		slot = slot_at(slots, slots->first_free);
-		slots->first_free = slot->next_free;
-	} else {
-		slot = slot_fresh(slots);
+	if (stripe->first_free) {
+		slot = slot_at(slots, stripe->first_free);
+		stripe->first_free = slot->next_free;
+		return slot;
 	}
-	pthread_mutex_unlock(&slots->mutex);
+	if (stripe->fresh == stripe->fresh_end && add_chunk(slots, stripe) < 0)
+		return NULL;
+	slot = slot_at(slots, stripe->fresh);
+	slot->index = stripe->fresh++;
+	return slot;
+}
+
+/* Each thread has a stripe that it takes from. */
+static struct slot_stripe *own_stripe(struct slots *slots)
+{
+	static _Atomic uint32_t threads;
+	static _Thread_local uint32_t own; /* + 1 */
+
+	if (!own)
+		own = atomic_fetch_add(&threads, 1) % SLOT_STRIPES + 1;
+	return &slots->stripes[own - 1];
+}
+
+static struct slot *alloc_from(struct slots *slots, struct slot_stripe *stripe)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&stripe->mutex);
+	slot = take(slots, stripe);
+	pthread_mutex_unlock(&stripe->mutex);
 	if (!slot)
 		return NULL;
 	memset((char *)slot + sizeof(*slot), 0,
@@ -103,12 +123,25 @@ struct slot *slot_alloc(struct slots *slots)
 	return slot;
 }
 
+struct slot *slot_alloc(struct slots *slots)
+{
+	return alloc_from(slots, own_stripe(slots));
+}
+
+struct slot *slot_alloc_first(struct slots *slots)
+{
+	return alloc_from(slots, &slots->stripes[0]);
+}
+
 void slot_free(struct slots *slots, struct slot *slot)
 {
-	pthread_mutex_lock(&slots->mutex);
-	slot->next_free = slots->first_free;
-	slots->first_free = slot->index;
-	pthread_mutex_unlock(&slots->mutex);
+	uint32_t chunk = slot->index >> SLOT_CHUNK_SHIFT;
+	struct slot_stripe *stripe = &slots->stripes[chunk % SLOT_STRIPES];
+
+	pthread_mutex_lock(&stripe->mutex);
+	slot->next_free = stripe->first_free;
+	stripe->first_free = slot->index;
+	pthread_mutex_unlock(&stripe->mutex);
 }
 
 void slot_publish(struct slot *slot)
@@ -129,14 +162,14 @@ struct slot *slot_get(struct slots *slots, uint64_t id)
 		    REFERENCES(state) == UINT32_MAX)
 			return NULL;
 	} while (!atomic_compare_exchange_weak_explicit(
-		&slot->state, &state, state + 1, memory_order_acquire,
+		&slot->state, &state, state + 1, memory_order_seq_cst,
 		memory_order_relaxed));
 	return slot;
 }
 
 void slot_hold(struct slot *slot)
 {
-	atomic_fetch_add_explicit(&slot->state, 1, memory_order_relaxed);
+	atomic_fetch_add(&slot->state, 1);
 }
 
 void slot_put(struct slots *slots, struct slot *slot)
@@ -153,24 +186,35 @@ void slot_put(struct slots *slots, struct slot *slot)
 	slot_free(slots, slot);
 }
 
-void slots_each(struct slots *slots,
-		void (*visit)(void *opaque, struct slot *slot))
+static void visit_chunk(struct slots *slots, uint32_t chunk,
+			void (*visit)(void *opaque, struct slot *slot))
 {
-	uint32_t used;
-
-	pthread_mutex_lock(&slots->mutex);
-	used = slots->used;
-	pthread_mutex_unlock(&slots->mutex);
-	for (uint32_t i = 1; i < used; i++) {
-		struct slot *slot = slot_at(slots, i);
-		uint64_t state = atomic_load(&slot->state);
+	for (uint32_t i = 0; i < CHUNK_OBJECTS; i++) {
+		uint32_t index = (chunk << SLOT_CHUNK_SHIFT) + i;
+		struct slot *slot = slot_at(slots, index);
+		uint64_t state = slot ? atomic_load(&slot->state) : 0;
 
 		if (!REFERENCES(state))
 			continue;
-		slot = slot_get(slots, (state & ~(uint64_t)UINT32_MAX) | i);
+		slot = slot_get(slots, (state & ~(uint64_t)UINT32_MAX) | index);
 		if (!slot)
 			continue;
 		visit(slots->opaque, slot);
 		slot_put(slots, slot);
+	}
+}
+
+void slots_each(struct slots *slots,
+		void (*visit)(void *opaque, struct slot *slot))
+{
+	for (uint32_t i = 0; i < SLOT_STRIPES; i++) {
+		struct slot_stripe *stripe = &slots->stripes[i];
+		uint32_t end;
+
+		pthread_mutex_lock(&stripe->mutex);
+		end = stripe->next_chunk;
+		pthread_mutex_unlock(&stripe->mutex);
+		for (uint32_t chunk = i; chunk < end; chunk += SLOT_STRIPES)
+			visit_chunk(slots, chunk, visit);
 	}
 }

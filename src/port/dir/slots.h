@@ -24,16 +24,26 @@ struct slot {
 
 #define SLOT_CHUNK_SHIFT 10
 #define SLOT_CHUNKS	 (1u << 16)
+#define SLOT_STRIPES	 16
+
+/*
+ * What is free, spread so that threads seldom meet: stripe I has the chunks
+ * whose number is I modulo SLOT_STRIPES.
+ */
+struct slot_stripe {
+	pthread_mutex_t mutex;
+	uint32_t first_free;
+	uint32_t fresh, fresh_end; /* indexes that were never used */
+	uint32_t next_chunk;
+};
 
 struct slots {
 	size_t object_size;
 	/* Undoes an object whose last reference went. */
 	void (*release)(void *opaque, struct slot *slot);
 	void *opaque;
-	pthread_mutex_t mutex; /* of what follows but for reading chunks */
-	uint32_t first_free;
-	uint32_t used; /* slots ever used; 0 is none */
 	_Atomic(char *) *chunks;
+	struct slot_stripe stripes[SLOT_STRIPES];
 };
 
 int slots_init(struct slots *slots, size_t object_size,
@@ -47,6 +57,8 @@ void slots_destroy(struct slots *slots);
  * slot_publish(). NULL if there is no memory.
  */
 struct slot *slot_alloc(struct slots *slots);
+/* The same, before any other: its number is 1. */
+struct slot *slot_alloc_first(struct slots *slots);
 
 /* Gives a slot back that was not published. */
 void slot_free(struct slots *slots, struct slot *slot);
@@ -60,6 +72,12 @@ struct slot *slot_get(struct slots *slots, uint64_t id);
 /* One reference more to an object that is held. */
 void slot_hold(struct slot *slot);
 void slot_put(struct slots *slots, struct slot *slot);
+
+/* How many hold it, the caller's reference among them. */
+static inline uint32_t slot_references(struct slot *slot)
+{
+	return (uint32_t)atomic_load(&slot->state);
+}
 
 /* Calls VISIT for each living object, which is held meanwhile. */
 void slots_each(struct slots *slots,
