@@ -2,6 +2,7 @@
 #include "event_log.h"
 #include "log.h"
 #include <crossfuse/message.h>
+#include <crossfuse/wire.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,12 @@ static void log_init(const struct crossfuse_event *event)
 
 static void log_refused(const struct crossfuse_event *event)
 {
+	if (event->minor < CF_OLDEST_MINOR_VERSION) {
+		log_error("refused a client that speaks FUSE 7.%" PRIu32
+			  ": 7.%d is the oldest that is spoken here",
+			  event->minor, CF_OLDEST_MINOR_VERSION);
+		return;
+	}
 	log_error("refused a client of ABI %s (arch_id 0x%08" PRIx32
 		  ") that does not speak canonical constants: name its ABI "
 		  "with --client-abi, or allow it with --legacy",

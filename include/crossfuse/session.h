@@ -61,7 +61,7 @@ enum crossfuse_source {
 
 enum crossfuse_event_type {
 	CROSSFUSE_EVENT_INIT,	  /* handshake done; client, source say how */
-	CROSSFUSE_EVENT_REFUSED,  /* INIT failed by policy */
+	CROSSFUSE_EVENT_REFUSED,  /* INIT failed: policy, or too old a minor */
 	CROSSFUSE_EVENT_DETECTED, /* the traffic told the client's ABI */
 	CROSSFUSE_EVENT_CONTRADICTION, /* the traffic speaks against it */
 	CROSSFUSE_EVENT_UNKNOWN_FLAGS, /* value: open flags without a meaning */
@@ -114,6 +114,12 @@ struct crossfuse_config {
 	enum crossfuse_policy policy;
 	/* Do not infer the ABI of a legacy client from its traffic. */
 	bool no_detect;
+	/*
+	 * The caller checks lengths and counts itself: where both sides agree,
+	 * messages pass without a look at them. So they do with
+	 * CROSSFUSE_IGNORE.
+	 */
+	bool no_check;
 	/*
 	 * Bytes per page of max_pages: of the server's, 0: 4096; and of the
 	 * client's, 0: what its ABI says, if that has one page size only.
@@ -187,7 +193,7 @@ ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
  * caller must answer the client instead (crossfuse_session_error()), HEAD then
  * being untouched: -EBADMSG malformed, -ENOSYS an opcode of unknown layout on
  * a connection that swaps bytes, -ENOTTY an ioctl that cannot be carried,
- * -EPROTO an INIT that policy refuses, -EINVAL a value without a counterpart.
+ * -EPROTO an INIT that policy refuses, or of a minor below 12, -EINVAL a value without a counterpart.
  */
 int crossfuse_session_request(struct crossfuse_session *session,
 			      struct crossfuse_call *call, void *head,

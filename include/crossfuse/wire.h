@@ -18,6 +18,13 @@
 #define CF_KERNEL_VERSION	7
 #define CF_KERNEL_MINOR_VERSION 47
 
+/*
+ * The first minor whose messages have the layouts in here: 7.12 made CREATE and
+ * MKNOD longer, 7.9 what answers LOOKUP and GETATTR. Linux has spoken it since
+ * 2.6.31.
+ */
+#define CF_OLDEST_MINOR_VERSION 12
+
 #define CF_ROOT_ID 1
 
 /* Requests. */
@@ -175,6 +182,9 @@ enum cf_notify_code {
  */
 #define CF_INIT_CANON_ARCH     (UINT64_C(1) << 62)
 #define CF_INIT_CANON_ARCH_OLD (UINT64_C(1) << 40)
+
+/* The first minor whose FUSE_INIT has FLAGS2 even without CF_INIT_EXT. */
+#define CF_INIT_EXT_MINOR 36
 
 /* The last minor whose clients may offer CF_INIT_CANON_ARCH_OLD. */
 #define CF_CANON_ARCH_OLD_MINOR 40
@@ -335,7 +345,10 @@ struct cf_statx {
 	uint64_t spare2[14];
 };
 
-/* Before every request. TOTAL_EXTLEN counts units of 8 bytes, from 7.38 on. */
+/* The first minor whose cf_in_header has TOTAL_EXTLEN; before, it is padding. */
+#define CF_EXTLEN_MINOR 38
+
+/* Before every request. TOTAL_EXTLEN counts units of 8 bytes. */
 struct cf_in_header {
 	uint32_t len;
 	uint32_t opcode;
@@ -564,7 +577,8 @@ struct cf_access_in {
 
 /*
  * ARCH_ID is the canonical protocol's; it was the first of the unused words.
- * Up to 7.35 the message ends before FLAGS2.
+ * Up to 7.35, without CF_INIT_EXT, the message ends before FLAGS2; what is
+ * there all the same is padding.
  */
 struct cf_init_in {
 	uint32_t major;

@@ -9,6 +9,8 @@
 #include "record.h"
 #include <errno.h>
 
+#define IOCTL_AT(field) offsetof(struct cf_ioctl_out, field)
+
 /* The bytes still to be looked at. */
 struct span {
 	const uint8_t *at;
@@ -30,9 +32,18 @@ static int take_name(struct span *span)
 }
 
 /*
- * Names, and behind them extensions. 7.36 and 7.37 send a security context
- * without a length in the header: it is all the rest then.
+ * total_extlen came with 7.38, and counts from then on: before, it is padding,
+ * whatever stands in it. 7.36 and 7.37 have extensions without it: they are all
+ * that is left. Of a minor that is not known, 0, neither is.
  */
+static bool extensions_fit(const struct cf_source *source, size_t left)
+{
+	if (source->minor >= CF_EXTLEN_MINOR)
+		return source->extlen == left;
+	return !left || !source->minor || source->minor >= 36;
+}
+
+/* Names, and behind them extensions. */
 static int check_names(const struct cf_plan *plan,
 		       const struct cf_source *source, struct span *span,
 		       size_t names)
@@ -42,8 +53,7 @@ static int check_names(const struct cf_plan *plan,
 			return -EBADMSG;
 	if (!plan->extensions)
 		return span->len ? -EBADMSG : 0;
-	if (source->extlen != span->len &&
-	    (source->extlen || source->minor < 36 || source->minor > 37))
+	if (!extensions_fit(source, span->len))
 		return -EBADMSG;
 	return cf_extensions_check(span->at, span->len, source->swapped,
 				   source->swap);
@@ -56,6 +66,21 @@ static int check_counted_name(const struct span *span, uint32_t count)
 		return -EBADMSG;
 	return memchr(span->at, 0, span->len) == span->at + count ? 0
 								  : -EBADMSG;
+}
+
+/* IOCTL's reply: whose code judges the payload, but for RETRY's records. */
+static int check_ioctl_reply(const uint8_t *body, size_t len, bool swapped)
+{
+	uint32_t flags = cf_get32(body + IOCTL_AT(flags), swapped);
+	uint64_t count = (uint64_t)cf_get32(body + IOCTL_AT(in_iovs), swapped) +
+			 cf_get32(body + IOCTL_AT(out_iovs), swapped);
+
+	if (!(flags & CF_IOCTL_RETRY))
+		return 0;
+	return count <= CF_IOCTL_MAX_IOV &&
+			       len == count * sizeof(struct cf_ioctl_iovec)
+		       ? 0
+		       : -EBADMSG;
 }
 
 static int check_tail(const struct cf_plan *plan,
@@ -88,8 +113,10 @@ static int check_tail(const struct cf_plan *plan,
 						CROSSFUSE_TAIL_DIRENTS_PLUS,
 					source->swapped);
 	case CROSSFUSE_TAIL_IOCTL:
-		/* What a reply carries is for the ioctl's code to judge. */
-		return !plan->counted || span->len == count ? 0 : -EBADMSG;
+		if (!plan->counted)
+			return check_ioctl_reply(span->at - source->fixed,
+						 span->len, source->swapped);
+		return span->len == count ? 0 : -EBADMSG;
 	default:
 		return 0;
 	}

@@ -36,9 +36,12 @@ int cf_check_parts(const struct cf_plan *plan, const struct cf_source *source,
 		   const void *body, size_t head_len, size_t body_len,
 		   struct cf_parts *ret_parts);
 
-/* Turns round all integers of a body that passed; not an ioctl's payload. */
+/*
+ * Turns round all integers of a body that passed, and was SWAPPED before that
+ * or is now; not an ioctl's payload.
+ */
 void cf_swap_parts(const struct cf_plan *plan, const struct cf_parts *parts,
-		   const struct cf_source *source, void *body);
+		   bool swapped, void *body);
 
 /* Turns round the first LEN bytes of a fixed part; whole fields only. */
 void cf_swap_fixed(const struct cf_plan *plan, void *body, size_t len);

@@ -256,7 +256,7 @@ static const struct crossfuse_field init_in_fields[] = {
 	FIELD(init_in, max_readahead, NUMBER, 0),
 	FIELD(init_in, flags, NUMBER, 0),
 	FIELD(init_in, flags2, NUMBER, 36),
-	FIELD(init_in, arch_id, NUMBER, 0),
+	FIELD(init_in, arch_id, NUMBER, 36),
 	FIELD(init_in, unused, BYTES, 0),
 };
 static const struct cf_run init_in_runs[] = { { 4, 6, 0 } };

@@ -41,7 +41,7 @@ void cf_swap_fixed(const struct cf_plan *plan, void *body, size_t len)
 }
 
 void cf_swap_parts(const struct cf_plan *plan, const struct cf_parts *parts,
-		   const struct cf_source *source, void *body)
+		   bool swapped, void *body)
 {
 	uint8_t *tail = (uint8_t *)body + parts->tail_at;
 
@@ -51,15 +51,15 @@ void cf_swap_parts(const struct cf_plan *plan, const struct cf_parts *parts,
 		swap_run(tail, 8, parts->tail_len / 8);
 		break;
 	case CROSSFUSE_TAIL_DIRENTS:
-		cf_records_swap(tail, parts->tail_len, false, source->swapped);
+		cf_records_swap(tail, parts->tail_len, false, swapped);
 		break;
 	case CROSSFUSE_TAIL_DIRENTS_PLUS:
-		cf_records_swap(tail, parts->tail_len, true, source->swapped);
+		cf_records_swap(tail, parts->tail_len, true, swapped);
 		break;
 	default:
 		break;
 	}
 	if (parts->ext_len)
 		cf_extensions_swap((uint8_t *)body + parts->ext_at,
-				   parts->ext_len, source->swapped);
+				   parts->ext_len, swapped);
 }

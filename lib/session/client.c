@@ -100,8 +100,6 @@ int cf_client_answer(struct session *s, uint8_t *body, size_t len)
 		cf_session_set_client(s, s->config.client,
 				      CROSSFUSE_SOURCE_CANON, 0);
 		put_pages(s, body, len, flags);
-		if (mode_translates(atomic_load(&s->mode)))
-			lower_minor(body);
 	}
 	hide_answer(s, body, len, flags);
 	return 0;

@@ -150,6 +150,24 @@ static void compare_knowledge(struct session *s, const struct decision *known)
 				 s->arch_id);
 }
 
+/* Before this, messages had other layouts. */
+static bool is_too_old(uint32_t major, uint32_t minor)
+{
+	return major == CF_KERNEL_VERSION && minor < CF_OLDEST_MINOR_VERSION;
+}
+
+static int refuse(struct session *s, const struct crossfuse_call *call,
+		  const struct offer *offer)
+{
+	struct decision known;
+
+	cf_session_set_client(s, NULL, CROSSFUSE_SOURCE_NONE, 0);
+	decide_known(s, offer, &known);
+	s->refused = known.client ? known.client : crossfuse_abi_canonical();
+	cf_session_event(s, CROSSFUSE_EVENT_REFUSED, call->opcode, 0);
+	return -EPROTO;
+}
+
 static void forward_request(struct session *s, struct crossfuse_call *call,
 			    uint8_t *head, size_t len)
 {
@@ -193,6 +211,10 @@ int cf_handshake_request(struct session *s, struct crossfuse_call *call,
 	}
 
 	start_over(s, &offer, swapped);
+	if (is_too_old(offer.major, offer.minor) &&
+	    (s->config.policy != CROSSFUSE_IGNORE ||
+	     s->config.role == CROSSFUSE_ROLE_CLIENT))
+		return refuse(s, call, &offer);
 	if (s->config.role == CROSSFUSE_ROLE_CLIENT) {
 		cf_client_offer(s, call, body, len, &offer);
 		return 0;
@@ -200,14 +222,8 @@ int cf_handshake_request(struct session *s, struct crossfuse_call *call,
 	out = cf_session_server_swap(s);
 	/* Another major number: the server says its own, and INIT comes again. */
 	if (offer.major == CF_KERNEL_VERSION &&
-	    decide(s, &offer, !swapped != !out, &decision)) {
-		cf_session_set_client(s, NULL, CROSSFUSE_SOURCE_NONE, 0);
-		decide_known(s, &offer, &decision);
-		s->refused = decision.client ? decision.client
-					     : crossfuse_abi_canonical();
-		cf_session_event(s, CROSSFUSE_EVENT_REFUSED, call->opcode, 0);
-		return -EPROTO;
-	}
+	    decide(s, &offer, !swapped != !out, &decision))
+		return refuse(s, call, &offer);
 	cf_session_set_client(s, decision.client, decision.source,
 			      decision.extra);
 	s->answered = decision.source == CROSSFUSE_SOURCE_CANON;
@@ -282,8 +298,6 @@ static int answer(struct session *s, uint8_t *body, size_t len)
 			 client_pages(s, cf_get16(body + ANSWER_AT(max_pages),
 						  false)),
 			 false);
-	if (mode_translates(atomic_load(&s->mode)))
-		lower_minor(body);
 	put_flags(s, body, len, flags);
 	return 0;
 }
@@ -295,9 +309,13 @@ static int take_answer(struct session *s, uint8_t *body, size_t len)
 			  ? cf_client_answer(s, body, len)
 			  : answer(s, body, len);
 
-	if (!err)
-		cf_session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
-	return err;
+	if (err)
+		return err;
+	/* Of what is newer than what is known here nothing can be told. */
+	if (checks(s) || mode_translates(atomic_load(&s->mode)))
+		lower_minor(body);
+	cf_session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
+	return 0;
 }
 
 int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
@@ -309,6 +327,7 @@ int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
 	size_t len = head_len - sizeof(struct cf_out_header);
 	bool out = call->private_word & MODE_OUT_SWAP;
 	bool in = call->private_word & MODE_IN_SWAP;
+	uint32_t major;
 	int err;
 
 	if (head_len != total_len || len < plan->min_size)
@@ -318,10 +337,13 @@ int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
 	memcpy(copy, body, len);
 	if (out)
 		cf_swap_fixed(plan, copy, len);
+	major = cf_get32(copy + ANSWER_AT(major), false);
 	/* A reply to another major number says no more than its own. */
-	if (s->major == CF_KERNEL_VERSION &&
-	    cf_get32(copy + ANSWER_AT(major), false) == CF_KERNEL_VERSION &&
-	    len >= CF_COMPAT_22_INIT_OUT_SIZE) {
+	if (s->major != CF_KERNEL_VERSION)
+		major = 0;
+	if (is_too_old(major, cf_get32(copy + ANSWER_AT(minor), false)))
+		return -EBADMSG;
+	if (major == CF_KERNEL_VERSION && len >= CF_COMPAT_22_INIT_OUT_SIZE) {
 		err = take_answer(s, copy, len);
 		if (err)
 			return err;

@@ -44,6 +44,9 @@ static inline void read_offer(const uint8_t *body, size_t len, bool swapped,
 	};
 	uint64_t upper;
 
+	/* What else has come is padding then, whatever stands in it. */
+	if (offer.minor < CF_INIT_EXT_MINOR && !(offer.flags & CF_INIT_EXT))
+		len = CF_COMPAT_INIT_IN_SIZE;
 	if (offer.flags & CF_INIT_EXT && len >= END_OF(init_in, flags2)) {
 		upper = cf_get32(body + INIT_AT(flags2), swapped);
 		offer.flags |= upper << 32;
@@ -67,7 +70,7 @@ static inline uint64_t read_answer(const uint8_t *body, size_t len)
 	return flags;
 }
 
-/* Nothing newer than what is known here can be translated. */
+/* Nothing newer than what is known here can be checked, or translated. */
 static inline void lower_minor(uint8_t *body)
 {
 	if (cf_get32(body + ANSWER_AT(minor), false) > CF_KERNEL_MINOR_VERSION)

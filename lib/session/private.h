@@ -97,6 +97,12 @@ session_of_const(const struct crossfuse_session *session)
 	return (const struct session *)session;
 }
 
+/* Whether messages are looked at even where nothing is to be changed. */
+static inline bool checks(const struct session *s)
+{
+	return !s->config.no_check;
+}
+
 /* What the client is taken for; the server's ABI where nothing is known. */
 static inline const struct crossfuse_abi *client_abi(const struct session *s)
 {
@@ -226,9 +232,8 @@ int32_t cf_value_of_error(struct session *s, uint32_t opcode, int32_t error);
 /* session_ioctl.c: whether the payload of a request can be carried, and its number. */
 int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
 		     const void *body, uint32_t *ret_cmd);
-/* Whether the payload of a reply is what was expected. */
-int cf_ioctl_reply(const struct crossfuse_call *call, const void *body,
-		   size_t payload_len);
+/* Whether a reply's payload of so many bytes is what was expected. */
+int cf_ioctl_reply(const struct crossfuse_call *call, size_t payload_len);
 /* Turns round the payload of a request, or of a reply, that was checked. */
 void cf_ioctl_request_swap(const struct crossfuse_call *call, void *payload,
 			   size_t len);

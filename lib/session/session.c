@@ -224,43 +224,57 @@ static int request_value(struct session *s, struct crossfuse_call *call,
 	return cf_value_of_request(s, plan->kind, call->opcode, old, ret_now);
 }
 
-static int translate_request(struct session *s, struct crossfuse_call *call,
-			     uint8_t *head, size_t head_len, size_t total_len,
-			     uint32_t mode)
+/*
+ * Whether a request of a known opcode is what it says. 0 or -EBADMSG; *RET_PARTS
+ * tells where things are in it.
+ */
+static inline int check_request(struct session *s, struct crossfuse_call *call,
+				const uint8_t *head, size_t head_len,
+				size_t total_len, uint32_t mode,
+				struct cf_parts *ret_parts)
 {
-	uint8_t *body = head + sizeof(struct cf_in_header);
-	const struct cf_plans *plans = call_plans(call);
-	const struct cf_plan *plan = &plans->request;
+	const uint8_t *body = head + sizeof(struct cf_in_header);
+	const struct cf_plan *plan = &call_plans(call)->request;
+	bool swapped = mode & MODE_IN_SWAP;
 	struct cf_source source = {
-		.swapped = mode & MODE_IN_SWAP,
+		.swapped = swapped,
 		.swap = mode_swaps(mode),
 		.minor = s->minor,
 		.fixed = request_fixed(s, plan, call->opcode),
-		.extlen = 8u * cf_get16(head + IN_AT(total_extlen),
-					mode & MODE_IN_SWAP),
+		.extlen = 8u * cf_get16(head + IN_AT(total_extlen), swapped),
 	};
-	struct cf_parts parts;
-	uint32_t now = 0;
-	int err;
 
 	if (check_parts(plan, &source, body,
 			head_len - sizeof(struct cf_in_header),
-			total_len - sizeof(struct cf_in_header), &parts))
+			total_len - sizeof(struct cf_in_header), ret_parts))
 		return cf_session_malformed(s, call->opcode);
+	if (call->opcode == CF_GETXATTR || call->opcode == CF_LISTXATTR)
+		if (!cf_get32(body, swapped))
+			call->private_data[CALL_FLAGS] |= CALL_ASKS_SIZE;
+	return 0;
+}
+
+/* A request that was checked. */
+static int translate_request(struct session *s, struct crossfuse_call *call,
+			     uint8_t *head, uint32_t mode,
+			     const struct cf_parts *parts)
+{
+	uint8_t *body = head + sizeof(struct cf_in_header);
+	const struct cf_plan *plan = &call_plans(call)->request;
+	uint32_t now = 0;
+	int err;
+
 	if (plan->kind) {
 		err = request_value(s, call, plan, body, mode, &now);
 		if (err)
 			return err;
 	}
-	if (call->opcode == CF_GETXATTR || call->opcode == CF_LISTXATTR)
-		if (!cf_get32(body, source.swapped))
-			call->private_data[CALL_FLAGS] |= CALL_ASKS_SIZE;
-	if (source.swap) {
+	if (mode_swaps(mode)) {
 		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
-			cf_ioctl_request_swap(call, body + parts.tail_at,
-					      parts.tail_len);
+			cf_ioctl_request_swap(call, body + parts->tail_at,
+					      parts->tail_len);
 		cf_session_swap_in_header(head);
-		cf_swap_parts(plan, &parts, &source, body);
+		cf_swap_parts(plan, parts, mode & MODE_IN_SWAP, body);
 	}
 	if (plan->kind)
 		cf_put32(body + plan->kind_at, now, mode & MODE_OUT_SWAP);
@@ -273,17 +287,16 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 			uint32_t mode)
 {
 	bool swapped = mode & MODE_IN_SWAP;
+	struct cf_parts parts;
+	int err;
 
 	call->opcode = cf_get32(head + IN_AT(opcode), swapped);
 	call->unique = cf_get64(head + IN_AT(unique), swapped);
 	if (cf_get32(head + IN_AT(len), swapped) != total_len)
 		return cf_session_malformed(s, call->opcode);
-	if (mode & MODE_UNTOUCHED || !mode_translates(mode))
+	if (mode & MODE_UNTOUCHED || (!checks(s) && !mode_translates(mode)))
 		return 0;
 	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
-	if (mode == MODE_DETECT &&
-	    evidence_class(call->opcode) == EVIDENCE_NONE)
-		return 0;
 	if (!call_plans(call)) {
 		if (!mode_swaps(mode))
 			return 0;
@@ -291,7 +304,27 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 				   call->opcode, call->opcode);
 		return -ENOSYS;
 	}
-	return translate_request(s, call, head, head_len, total_len, mode);
+	err = check_request(s, call, head, head_len, total_len, mode, &parts);
+	if (err || !mode_translates(mode))
+		return err;
+	if (mode == MODE_DETECT &&
+	    evidence_class(call->opcode) == EVIDENCE_NONE)
+		return 0;
+	return translate_request(s, call, head, mode, &parts);
+}
+
+/* The sides agree: what a message says is looked at, and nothing is changed. */
+static int plain_request(struct session *s, struct crossfuse_call *call,
+			 const uint8_t *head, size_t head_len, size_t total_len)
+{
+	struct cf_parts parts;
+
+	if (cf_get32(head + IN_AT(len), false) != total_len)
+		return cf_session_malformed(s, call->opcode);
+	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
+	if (!call_plans(call))
+		return 0;
+	return check_request(s, call, head, head_len, total_len, 0, &parts);
 }
 
 int crossfuse_session_request(struct crossfuse_session *session,
@@ -315,7 +348,7 @@ int crossfuse_session_request(struct crossfuse_session *session,
 		return slow_request(s, call, at, head_len, total_len, mode);
 	call->opcode = raw;
 	call->unique = cf_get64(at + IN_AT(unique), false);
-	return 0;
+	return checks(s) ? plain_request(s, call, at, head_len, total_len) : 0;
 }
 
 size_t crossfuse_reply_head_len(const struct crossfuse_call *call,
@@ -337,44 +370,56 @@ static uint16_t reply_fixed(const struct crossfuse_call *call,
 	return plan->size;
 }
 
-/* A reply without an error that is not INIT's. */
+/* Of a reply without an error that is not INIT's. */
+static inline int check_reply(const struct crossfuse_call *call,
+			      const uint8_t *head, size_t head_len,
+			      size_t total_len, uint32_t mode,
+			      struct cf_parts *ret_parts)
+{
+	const struct cf_plan *plan = &call_plans(call)->reply;
+	struct cf_source source = {
+		.swapped = mode & MODE_OUT_SWAP,
+		.swap = mode_swaps(mode),
+		.fixed = reply_fixed(call, plan),
+	};
+
+	if (check_parts(plan, &source, head + OUT_HEAD, head_len - OUT_HEAD,
+			total_len - OUT_HEAD, ret_parts))
+		return -EBADMSG;
+	return call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE &&
+			       ret_parts->tail_len
+		       ? -EBADMSG
+		       : 0;
+}
+
+/* A reply that was checked. */
 static int translate_reply(struct session *s, const struct crossfuse_call *call,
-			   uint8_t *head, size_t head_len, size_t total_len,
-			   uint32_t mode)
+			   uint8_t *head, uint32_t mode,
+			   const struct cf_parts *parts)
 {
 	uint8_t *body = head + OUT_HEAD;
 	const struct cf_plan *plan = &call_plans(call)->reply;
 	bool swapped = mode & MODE_OUT_SWAP;
 	bool retry = false;
-	struct cf_source source = {
-		.swapped = swapped,
-		.swap = mode_swaps(mode),
-		.fixed = reply_fixed(call, plan),
-	};
-	struct cf_parts parts;
 	uint32_t now = 0;
 
-	if (check_parts(plan, &source, body, head_len - OUT_HEAD,
-			total_len - OUT_HEAD, &parts) ||
-	    (call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE && parts.tail_len))
-		return -EBADMSG;
 	if (plan->tail == CROSSFUSE_TAIL_IOCTL) {
-		if (cf_ioctl_reply(call, body, parts.tail_len))
-			return -EBADMSG;
 		retry = cf_get32(body + offsetof(struct cf_ioctl_out, flags),
 				 swapped) &
 			CF_IOCTL_RETRY;
+		if (!retry && cf_ioctl_reply(call, parts->tail_len))
+			return -EBADMSG;
 	}
 	if (plan->kind &&
 	    cf_value_of_reply(s, plan->kind, call->opcode,
 			      cf_get32(body + plan->kind_at, swapped), &now))
 		return -EBADMSG;
-	if (source.swap) {
+	if (mode_swaps(mode)) {
 		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
-			cf_ioctl_reply_swap(call, body + parts.tail_at,
-					    parts.tail_len, retry);
+			cf_ioctl_reply_swap(call, body + parts->tail_at,
+					    parts->tail_len, retry);
 		cf_session_swap_out_header(head);
-		cf_swap_parts(plan, &parts, &source, body);
+		cf_swap_parts(plan, parts, swapped, body);
 	}
 	if (plan->kind)
 		cf_put32(body + plan->kind_at, now, mode & MODE_IN_SWAP);
@@ -400,7 +445,9 @@ static int any_reply(struct session *s, const struct crossfuse_call *call,
 	uint32_t mode = call->private_word;
 	uint64_t unique = call->unique ^ call->private_data[CALL_NUMBER];
 	bool swapped = mode & MODE_OUT_SWAP;
+	struct cf_parts parts;
 	int32_t error;
+	int err;
 
 	mode |= atomic_load_explicit(&s->mode, memory_order_acquire) &
 		MODE_VALUES;
@@ -415,13 +462,17 @@ static int any_reply(struct session *s, const struct crossfuse_call *call,
 		return 0;
 	if (!error && call->opcode == CF_INIT)
 		return cf_handshake_reply(s, call, at, head_len, total_len);
-	if (!mode_translates(mode))
-		return 0;
 	if (error || !call_plans(call)) {
-		translate_error(s, call, at, error, mode);
+		if (mode_translates(mode))
+			translate_error(s, call, at, error, mode);
 		return 0;
 	}
-	return translate_reply(s, call, at, head_len, total_len, mode);
+	if (!checks(s) && !mode_translates(mode))
+		return 0;
+	err = check_reply(call, at, head_len, total_len, mode, &parts);
+	if (err || !mode_translates(mode))
+		return err;
+	return translate_reply(s, call, at, mode, &parts);
 }
 
 int crossfuse_session_reply(struct crossfuse_session *session,
@@ -493,9 +544,11 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 	code = cf_get32(at + OUT_AT(error), swapped);
 	if (!code || code > INT32_MAX)
 		return -EBADMSG;
-	if (mode & MODE_UNTOUCHED || !source.swap)
+	if (mode & MODE_UNTOUCHED || (!source.swap && !checks(s)))
 		return 0;
 	plan = cf_notify_plan(code);
+	if (!plan && !source.swap)
+		return 0;
 	if (!plan) {
 		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, 0, code);
 		return -ENOSYS;
@@ -504,8 +557,10 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 	if (cf_check_parts(plan, &source, at + OUT_HEAD, head_len - OUT_HEAD,
 			   total_len - OUT_HEAD, &parts))
 		return -EBADMSG;
-	cf_session_swap_out_header(at);
-	cf_swap_parts(plan, &parts, &source, at + OUT_HEAD);
+	if (source.swap) {
+		cf_session_swap_out_header(at);
+		cf_swap_parts(plan, &parts, swapped, at + OUT_HEAD);
+	}
 	return 0;
 }
 

@@ -85,24 +85,10 @@ cannot:
 	return -ENOTTY;
 }
 
-int cf_ioctl_reply(const struct crossfuse_call *call, const void *body,
-		   size_t payload_len)
+int cf_ioctl_reply(const struct crossfuse_call *call, size_t payload_len)
 {
-	const uint8_t *out = body;
 	const struct cf_payload *payload = call_payload(call);
-	bool swapped = call->private_word & MODE_OUT_SWAP;
-	uint32_t flags = cf_get32(out + AT(ioctl_out, flags), swapped);
-	uint32_t in = cf_get32(out + AT(ioctl_out, in_iovs), swapped);
-	uint32_t behind = cf_get32(out + AT(ioctl_out, out_iovs), swapped);
 
-	if (flags & CF_IOCTL_RETRY) {
-		if (in > CF_IOCTL_MAX_IOV || behind > CF_IOCTL_MAX_IOV - in)
-			return -EBADMSG;
-		return payload_len == ((size_t)in + behind) *
-					       sizeof(struct cf_ioctl_iovec)
-			       ? 0
-			       : -EBADMSG;
-	}
 	if (call->private_data[CALL_FLAGS] & CALL_ANY_PAYLOAD)
 		return 0;
 	if (!payload)

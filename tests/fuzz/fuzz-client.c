@@ -33,7 +33,8 @@ struct sides {
 	struct crossfuse_session server; /* the same translation, turned round */
 	struct side side;
 	uint32_t arch_id;
-	uint64_t bits; /* that stand for an offer */
+	uint32_t minor; /* spoken with the server that is turned round */
+	uint64_t bits;	/* that stand for an offer */
 	bool offered;
 	bool canonical; /* by what the server answered */
 	bool long_setxattr;
@@ -56,6 +57,7 @@ static void set_up(struct sides *s, const uint8_t *data)
 		config.client_page_size = 65536;
 	else if (data[1] & PAGES_16K)
 		config.client_page_size = 16384;
+	s->minor = data[1] & OTHER_MAJOR ? 45 : data[2];
 	s->bits = CF_INIT_CANON_ARCH;
 	if (data[2] <= 40)
 		s->bits |= CF_INIT_CANON_ARCH_OLD;
@@ -65,8 +67,8 @@ static void set_up(struct sides *s, const uint8_t *data)
 }
 
 /* The client's FUSE_INIT, before and after. */
-static void send_init(struct sides *s, const uint8_t *data,
-		      struct crossfuse_call *call)
+static int send_init(struct sides *s, const uint8_t *data,
+		     struct crossfuse_call *call)
 {
 	static struct guarded g, want;
 	uint8_t init[IN_HEADER + 255] = { 0 };
@@ -87,7 +89,14 @@ static void send_init(struct sides *s, const uint8_t *data,
 	guard_set(&g, init, IN_HEADER + len);
 	want = g;
 	err = crossfuse_session_request(&s->client, call, g.at, g.len, g.len);
-	MUST(err == (len < 16 ? -EBADMSG : 0));
+	if (len < 16)
+		MUST(err == -EBADMSG);
+	else if (data[2] < 12 && !(data[1] & OTHER_MAJOR))
+		MUST(err == -EPROTO);
+	else
+		MUST(!err);
+	if (err)
+		return err;
 	if (s->offered) {
 		if (!(flags & CF_INIT_EXT))
 			flags &= UINT32_MAX;
@@ -98,6 +107,7 @@ static void send_init(struct sides *s, const uint8_t *data,
 		put_int(want.at + 60, s->arch_id, 4, big);
 	}
 	MUST(!memcmp(&g, &want, sizeof(g)));
+	return 0;
 }
 
 /* Flags of a reply of LEN bytes behind its header. */
@@ -115,12 +125,13 @@ static void check_answer(struct sides *s, const uint8_t *data,
 			 const struct guarded *sent, const struct guarded *got,
 			 int err)
 {
+	static struct guarded want;
 	const uint8_t *body = sent->at + OUT_HEADER;
 	size_t len = sent->len - OUT_HEADER;
 	uint64_t sent_flags = get_int(data + 5, 8, false);
 	uint64_t flags, offered = 0;
 	bool own = data[1] & OWN_OFFER && data[3] >= 24 &&
-		   sent_flags & CF_INIT_EXT;
+		   sent_flags & CF_INIT_EXT; /* so the minor does not matter */
 	enum crossfuse_source source;
 	bool big = s->side.big;
 
@@ -143,8 +154,16 @@ static void check_answer(struct sides *s, const uint8_t *data,
 	/* The client hears nothing of what it did not say. */
 	if (!err && s->offered)
 		MUST(!(reply_flags(got->at + OUT_HEADER, len, big) & s->bits));
-	if (!err && !s->offered)
+	if (!err && !s->offered) {
+		/* But for a minor that nobody here knows. */
+		if (get_int(body + 4, 4, big) > CF_KERNEL_MINOR_VERSION) {
+			want = *sent;
+			put_int(want.at + OUT_HEADER + 4,
+				CF_KERNEL_MINOR_VERSION, 4, big);
+			sent = &want;
+		}
 		MUST(!memcmp(sent, got, sizeof(*sent)));
+	}
 }
 
 /* False: the connection is at its end. */
@@ -185,8 +204,8 @@ static void set_up_server(struct sides *s)
 	};
 
 	MUST(!crossfuse_session_init(&s->server, &config));
-	shake_hands(&s->server, s->side, s->side,
-		    s->long_setxattr ? CF_INIT_SETXATTR_EXT : 0);
+	shake_hands_at(&s->server, s->side, s->side, s->minor,
+		       s->long_setxattr ? CF_INIT_SETXATTR_EXT : 0);
 }
 
 /* The one field that may have no way back. */
@@ -372,8 +391,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < CHOICE || size > FUZZ_MAX)
 		return 0;
 	set_up(&s, data);
-	send_init(&s, data, &call);
-	if (data[3] < 16)
+	if (send_init(&s, data, &call))
 		return 0;
 	len = data[4] < size - at ? data[4] : size - at;
 	if (!receive_init(&s, data, &call, data + at, len))

@@ -24,6 +24,8 @@ struct said {
 	uint64_t bits;	  /* that stand for an offer */
 	uint64_t offered; /* those of them that do */
 	uint32_t major;
+	uint32_t minor;
+	bool padding; /* there is no arch_id, whatever stands in its place */
 	bool big;
 };
 
@@ -43,12 +45,14 @@ static struct said read_request(const struct guarded *g, bool big)
 	uint32_t minor = (uint32_t)get_int(body + 4, 4, big);
 	uint64_t flags = flags_at(body + 12, len >= 20 ? body + 16 : NULL, big);
 	struct said said = { .bits = CF_INIT_CANON_ARCH,
+			     .minor = minor,
+			     .padding = minor < 36 && !(flags & CF_INIT_EXT),
 			     .major = (uint32_t)get_int(body, 4, big),
 			     .big = big };
 
 	if (minor <= 40)
 		said.bits |= CF_INIT_CANON_ARCH_OLD;
-	if (len >= 24 && get_int(body + 20, 4, big))
+	if (len >= 24 && !said.padding && get_int(body + 20, 4, big))
 		said.offered = flags & said.bits;
 	return said;
 }
@@ -172,8 +176,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	server_big = ignored ? big
 			     : crossfuse_abi_big_endian(abi_by_byte(data[0]));
+	MUST(ignored || said.major != 7 || said.minor >= 12 ||
+	     call.opcode != CF_INIT);
 	/* The server behind is not told. */
-	if (!ignored && len >= IN_HEADER + 24)
+	if (!ignored && !said.padding && len >= IN_HEADER + 24)
 		MUST(!get_int(request.at + 60, 4, server_big));
 	guard_set(&reply, data + CHOICE + len, size - CHOICE - len);
 	if (reply.len < OUT_HEADER)

@@ -266,12 +266,40 @@ static mode_t local_truncate(mode_t mode, gid_t gid)
 	return ret;
 }
 
+/* What follows total_extlen's minors: none, all that is left, what it says. */
+static void test_extlen(void)
+{
+	static const struct {
+		uint32_t minor;
+		int ret;
+	} cases[] = { { 12, 1 }, { 31, 1 }, { 37, 1 }, { 38, -EINVAL } };
+	struct cf_mkdir_in in = { .mode = 0755 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request *request;
+		int ret;
+
+		ask_init(&client, cases[i].minor, CLIENT_FLAGS, NULL);
+		request = request_new(CF_MKDIR, CF_ROOT_ID);
+		request_add(request, &in, sizeof(in));
+		request_name(request, "extlen");
+		request_in(request)->total_extlen = 0xe1e8;
+		ret = request_run(&client, request);
+		CHECK_EQ(ret, cases[i].ret > 0 ? 0 : cases[i].ret);
+		CHECK_EQ(unlinkat(client.root, "extlen", AT_REMOVEDIR),
+			 cases[i].ret > 0 ? 0 : -1);
+		request_free(request);
+	}
+	ask_init(&client, 47, CLIENT_FLAGS, NULL);
+}
+
 /* Set-id bits go when the client says so, and stay otherwise. */
 static void test_setid(void)
 {
 	struct cf_setattr_in in = { .valid = CF_FATTR_SIZE, .size = 100 };
 	struct cf_fallocate_in fallocate_in = { .length = 4096 };
 	struct cf_open_in open_in = { .flags = O_WRONLY | O_TRUNC };
+	struct cf_create_in create_in = { .open_flags = UINT32_MAX };
 	uint64_t nodeid, fh = 0;
 
 	close(openat(client.root, "s", O_CREAT | O_WRONLY, 0755));
@@ -324,6 +352,22 @@ static void test_setid(void)
 	CHECK(ask(&client, CF_OPEN, nodeid, &open_in, sizeof(open_in), NULL,
 		  NULL, 0) > 0);
 	CHECK_EQ(mode_now("s"), 0755);
+	/* Before 7.33 this is padding, of CREATE too. */
+	for (uint32_t minor = 32; minor < 34; minor++) {
+		ask_init(&client, minor, CLIENT_FLAGS, NULL);
+		nodeid = nodeid_of(&client, "s");
+		set_mode("s", 06755);
+		CHECK(ask(&client, CF_OPEN, nodeid, &open_in, sizeof(open_in),
+			  NULL, NULL, 0) > 0);
+		CHECK_EQ(mode_now("s"), minor < 33 ? 06755 : 0755);
+		set_mode("s", 06755);
+		create_in.flags = O_WRONLY | O_TRUNC | O_CREAT;
+		CHECK(ask(&client, CF_CREATE, CF_ROOT_ID, &create_in,
+			  sizeof(create_in), "s", NULL, 0) > 0);
+		CHECK_EQ(mode_now("s"), minor < 33 ? 06755 : 0755);
+	}
+	ask_init(&client, 47, CLIENT_FLAGS, NULL);
+	nodeid = nodeid_of(&client, "s");
 	/* A new owner clears them, as for everyone on a local file system. */
 	set_mode("s", 06755);
 	in = (struct cf_setattr_in){ .valid = CF_FATTR_UID, .uid = 1000 };
@@ -344,6 +388,7 @@ int main(void)
 	test_matrix();
 	test_devices();
 	test_restored();
+	test_extlen();
 	test_setid();
 	client_stop(&client);
 	return check_result();

@@ -98,6 +98,16 @@ static void test_layout(const struct crossfuse_layout *layout,
 		CHECK(plan->counted && plan->element % 8 == 0 && plan->element);
 }
 
+/* A server whose client is of 7.36 or newer need not look at minors. */
+static void test_newest_field(void)
+{
+	const struct crossfuse_opcode *op;
+
+	for (size_t i = 0; (op = crossfuse_opcode_at(i)); i++)
+		for (size_t k = 0; k < op->request.field_count; k++)
+			CHECK(op->request.fields[k].minor <= CF_INIT_EXT_MINOR);
+}
+
 static bool is_opcode(uint32_t code)
 {
 	return code == CF_CUSE_INIT ||
@@ -185,6 +195,7 @@ int main(void)
 	for (size_t i = 0; (op = crossfuse_notify_at(i)); i++)
 		test_layout(&op->reply, cf_notify_plan(op->code));
 	test_codes();
+	test_newest_field();
 	test_known_kinds();
 	return check_result();
 }

@@ -212,18 +212,23 @@ static void test_major(void)
 		 -EBADMSG);
 }
 
-/* What is newer than the tables is not negotiated where it is translated. */
+/* What is newer than the tables is not negotiated, nor is what is older. */
 static void test_minor(void)
 {
 	static const struct {
 		const char *client;
+		bool no_check;
 		uint32_t sees;
-	} cases[] = { { "x86_64", 99 }, { "aarch64", 47 }, { "s390x", 47 } };
+	} cases[] = { { "x86_64", false, 47 },
+		      { "x86_64", true, 99 },
+		      { "aarch64", true, 47 },
+		      { "s390x", false, 47 } };
 
 	for (size_t i = 0; i < WIRE_COUNT(cases); i++) {
 		struct crossfuse_config config = {
 			.server = crossfuse_abi_by_name("x86_64"),
 			.client = crossfuse_abi_by_name(cases[i].client),
+			.no_check = cases[i].no_check,
 		};
 		bool big = crossfuse_abi_big_endian(config.client);
 		struct init_text init = { 7, 99, EXT, 0, 64, 0 };
@@ -242,6 +247,14 @@ static void test_minor(void)
 		CHECK_EQ(crossfuse_session_reply(&session, &call, b.at, b.len,
 						 b.len),
 			 0);
+		CHECK(!memcmp(b.at, want.at, b.len));
+		/* The same to a server that is too old for the client. */
+		init_reply(&b, (struct init_text){ .major = 7, .minor = 11 },
+			   false);
+		want = b;
+		CHECK_EQ(crossfuse_session_reply(&session, &call, b.at, b.len,
+						 b.len),
+			 -EBADMSG);
 		CHECK(!memcmp(b.at, want.at, b.len));
 	}
 }

@@ -407,7 +407,7 @@ static void test_ioctl_replies(struct wire_form client, struct wire_form server)
 		"{4:0}{4:4}{4:1}{4:1}888888",
 		"{4:0}{4:4}{4:4294967295}{4:2}88",
 		"{4:0}{4:4}{4:257}{4:0}88",
-		/* a payload that is not the ioctl's */
+		/* a payload that is not the ioctl's, where that matters */
 		"{4:0}{4:0}{4:0}{4:0}4",
 		"{4:0}{4:0}{4:0}{4:0}44444[8]4",
 	};
@@ -416,7 +416,7 @@ static void test_ioctl_replies(struct wire_form client, struct wire_form server)
 	struct wire_bytes b;
 
 	pair_start(&session, client, server, false);
-	for (size_t i = 0; i < WIRE_COUNT(bad); i++) {
+	for (size_t i = 0; i < (client.big != server.big ? 6 : 4); i++) {
 		struct wire_text text = { .code = CF_IOCTL, .body = bad[i] };
 
 		ask(&session, &call, &text, client);
@@ -465,10 +465,10 @@ static void test_notifies(struct wire_form client, struct wire_form server)
 int main(void)
 {
 	const char *const names[][2] = {
-		{ "s390x", "x86_64" },
-		{ "ppc64", "x86_64" },
-		{ "x86_64", "sparc64" },
-		{ "s390x", "parisc64" },
+		{ "s390x", "x86_64" },	  { "ppc64", "x86_64" },
+		{ "x86_64", "sparc64" },  { "s390x", "parisc64" },
+		{ "x86_64", "x86_64" },	  { "s390x", "s390x" },
+		{ "ppc64le", "ppc64le" },
 	};
 
 	for (size_t i = 0; i < WIRE_COUNT(names); i++) {
@@ -484,11 +484,10 @@ int main(void)
 		test_names(client, server);
 		test_replies(client, server);
 		test_reply_headers(client, server);
-		if (client.big == server.big)
-			continue;
-		test_records(client, server);
-		test_ioctl_replies(client, server);
 		test_notifies(client, server);
+		test_ioctl_replies(client, server);
+		if (client.big != server.big)
+			test_records(client, server);
 	}
 	return check_result();
 }

@@ -13,7 +13,7 @@ EBADMSG, ENOSYS, ENOTTY, EINVAL, EPROTO = 74, 38, 25, 22, 71  # canonical
 INIT, CUSE_INIT = 26, 4096
 SETXATTR, GETXATTR, LISTXATTR, IOCTL, POLL = 21, 22, 23, 39, 40
 EXT, MAX_PAGES, SETXATTR_EXT = 1 << 30, 1 << 22, 1 << 29
-NEWEST = 47
+OLDEST, NEWEST = 12, 47
 IN_HEADER = ((0, 4), (4, 4), (8, 8), (16, 8), (24, 4), (28, 4), (32, 4),
              (36, 2), (38, 2))
 OUT_HEADER = ((0, 4), (4, 4), (8, 8))
@@ -63,6 +63,8 @@ def read_init(message, code):
     major, minor = message.get(40, 4), message.get(44, 4)
     malformed(0 < major <= 0xFFFF and minor <= 0xFFFF)
     flags, arch_id = message.get(52, 4), 0
+    if minor < 36 and not flags & EXT:
+        body = 16
     if flags & EXT and body >= 20:
         flags |= message.get(56, 4) << 32
     if body >= 24 and code == INIT:
@@ -114,18 +116,21 @@ class Session:
                     return self.init(call, code, data, order == "big")
         message = Bytes(data, self.big, self.server_big())
         call.opcode, call.unique = message.get(4, 4), message.get(8, 8)
-        if self.same():
-            return call, bytes(data)
         malformed(message.get(0, 4) == len(data))
         op = self.spec.opcode.get(call.opcode)
+        if self.untouched:
+            return call, bytes(data)
         if not op:
             if message.swap:
                 raise Refused(ENOSYS)
             return call, bytes(data)
-        self.translate_request(call, op, message)
+        todo = self.check_request(call, op, message)
+        if self.same():
+            return call, bytes(data)
+        self.translate_request(call, op, message, todo)
         return call, bytes(message.at)
 
-    def translate_request(self, call, op, message):
+    def check_request(self, call, op, message):
         layout = op.request
         size = layout.size
         if call.opcode == SETXATTR and not self.setxattr_ext:
@@ -137,6 +142,10 @@ class Session:
         todo += self.tail(layout, message, 40, size, message.get(36, 2) * 8)
         if call.opcode in (GETXATTR, LISTXATTR):
             call.asks_size = message.get(40, 4) == 0
+        return todo
+
+    def translate_request(self, call, op, message, todo):
+        layout = op.request
         if call.opcode == IOCTL:
             value, more = self.ioctl_request(call, message)
             todo += more
@@ -189,8 +198,10 @@ class Session:
 
     def extensions(self, message, start, extlen):
         end = len(message.at)
-        if extlen or self.minor not in (36, 37):
+        if self.minor >= 38:
             malformed(extlen == end - start)
+        elif self.minor < 36:
+            malformed(start == end)
         todo, at = [], start
         while at < end:
             malformed(end - at >= 8)
@@ -282,12 +293,10 @@ class Session:
         return todo
 
     def ioctl_reply(self, call, message):
-        flags, rest = message.get(20, 4), len(message.at) - 32
-        any_payload, forms = call.ioctl
-        if flags & 4:
-            count = message.get(24, 4) + message.get(28, 4)
-            malformed(count <= 256 and rest == count * 16)
+        rest = len(message.at) - 32
+        if message.get(20, 4) & 4:
             return [(at, 8) for at in range(32, len(message.at), 8)]
+        any_payload, forms = call.ioctl
         malformed(any_payload or not rest or rest in forms)
         return self.payload(forms, 32, rest)
 
@@ -320,10 +329,12 @@ class Session:
         op = self.spec.opcode.get(call.opcode)
         if not error and call.opcode == INIT:
             return self.init_reply(message)
-        if self.same():
-            return bytes(data)
         todo = list(OUT_HEADER)
         value = special = None
+        if not error and op:
+            todo += self.check_reply(call, op.reply, message)
+        if self.same():
+            return bytes(data)
         if not error and op:
             special = op.reply.special
             value, more = self.translate_reply(call, op.reply, message)
@@ -335,7 +346,7 @@ class Session:
             message.put(16 + special.at, 4, value)
         return bytes(message.at)
 
-    def translate_reply(self, call, layout, message):
+    def check_reply(self, call, layout, message):
         size = layout.size
         if call.opcode in (GETXATTR, LISTXATTR):
             if call.asks_size:
@@ -345,7 +356,13 @@ class Session:
         malformed(len(message.at) >= 16 + size)
         todo = [(16 + f.at, f.width) for f in layout.fields
                 if f.kind != "bytes" and f.at < size]
-        todo += self.tail(layout, message, 16, size, 0)
+        if call.opcode == IOCTL and message.get(20, 4) & 4:
+            count = message.get(24, 4) + message.get(28, 4)
+            malformed(count <= 256 and len(message.at) == 32 + count * 16)
+        return todo + self.tail(layout, message, 16, size, 0)
+
+    def translate_reply(self, call, layout, message):
+        todo, value = [], None
         if call.opcode == IOCTL:
             todo += self.ioctl_reply(call, message)
             result = message.get(16, 4)
@@ -365,10 +382,12 @@ class Session:
         malformed(not message.get(8, 8))
         code = message.get(4, 4)
         malformed(0 < code < 1 << 31)
-        if not message.swap:
+        if self.untouched:
             return bytes(data)
         if code not in self.spec.notify:
-            raise Refused(ENOSYS)
+            if message.swap:
+                raise Refused(ENOSYS)
+            return bytes(data)
         layout = self.spec.notify[code].layout
         malformed(len(data) >= 16 + layout.size)
         todo = list(OUT_HEADER)
@@ -403,6 +422,8 @@ class Session:
         self.setxattr_ext = self.answered = self.untouched = False
         self.client = None
         if major == 7:
+            if minor < OLDEST and self.policy != "ignore":
+                raise Refused(EPROTO)
             self.decide(bool(arch_id and flags & bits))
         if self.untouched:
             return call, bytes(data)
@@ -443,8 +464,10 @@ class Session:
         body = len(message.at) - 16
         malformed(body >= 8)
         inner = Bytes(message.at, self.server.big, self.server.big)
-        if (self.major == 7 and inner.get(16, 4) == 7 and body >= 24):
-            self.answer(inner, body)
+        if self.major == 7 and inner.get(16, 4) == 7:
+            malformed(inner.get(20, 4) >= OLDEST)
+            if body >= 24:
+                self.answer(inner, body)
         message.at = inner.at
         for at, width in OUT_HEADER:
             message.turn(at, width)
@@ -465,7 +488,7 @@ class Session:
         self.setxattr_ext = bool(flags & self.flags & SETXATTR_EXT)
         if flags & MAX_PAGES and body >= 30:
             reply.put(44, 2, self.pages(reply.get(44, 2)))
-        if not self.same() and reply.get(20, 4) > NEWEST:
+        if reply.get(20, 4) > NEWEST:
             reply.put(20, 4, NEWEST)
         if body < 36:
             return
@@ -521,6 +544,8 @@ class Client(Session):
         self.big, self.minor, self.major, self.flags = big, minor, major, flags
         self.setxattr_ext = self.answered = False
         self.towards(self.own)
+        if major == 7 and minor < OLDEST:
+            raise Refused(EPROTO)
         # Its own offer, or ours in its place; 3.6.
         self.offered = flags & offer_bits(minor) if arch_id else 0
         self.ours = (self.policy != "ignore" and code == INIT and major == 7
@@ -536,7 +561,10 @@ class Client(Session):
     def init_reply(self, message):
         body = len(message.at) - 16
         malformed(body >= 8)
-        if self.major != 7 or message.get(16, 4) != 7 or body < 24:
+        if self.major != 7 or message.get(16, 4) != 7:
+            return bytes(message.at)
+        malformed(message.get(20, 4) >= OLDEST)
+        if body < 24:
             return bytes(message.at)
         flags = message.get(28, 4)
         if flags & EXT and body >= 36:
@@ -546,6 +574,8 @@ class Client(Session):
         self.setxattr_ext = bool(flags & self.flags & SETXATTR_EXT)
         if self.ours:
             self.take_answer(message, body, flags)
+        if message.get(20, 4) > NEWEST:
+            message.put(20, 4, NEWEST)
         return bytes(message.at)
 
     def take_answer(self, reply, body, flags):
@@ -555,8 +585,6 @@ class Client(Session):
             self.towards(self.spec.canonical)
             if flags & MAX_PAGES and body >= 30:
                 reply.put(44, 2, self.pages(reply.get(44, 2)))
-            if not self.same() and reply.get(20, 4) > NEWEST:
-                reply.put(20, 4, NEWEST)
         if body < 36:
             return
         flags &= ~CANON_ARCH

@@ -171,7 +171,8 @@ class Writer:
         if layout.ext and self.rng.random() < 0.4:
             ext = self.extensions()
         body += tail + ext
-        extlen = 0 if self.rng.random() < 0.2 else len(ext) // 8
+        extlen = self.rng.choice((0, self.rng.getrandbits(16)) +
+                                 8 * (len(ext) // 8,))
         return self.in_header(op.code, len(body), extlen) + body
 
     def in_header(self, code, body, extlen=0):
@@ -218,7 +219,7 @@ class Writer:
     def init(self, arch_id, known_minor):
         rng = self.rng
         code = CUSE_INIT if rng.random() < 0.03 else INIT
-        minor = rng.choice((23, 31, 35, 36, 37, 38, 40, 41, 45, 47,
+        minor = rng.choice((11, 12, 31, 35, 36, 37, 38, 40, 41, 45, 47,
                             47 if known_minor else 60))
         flags = rng.getrandbits(64)
         if rng.random() < 0.9:
@@ -232,7 +233,7 @@ class Writer:
         body = body[:rng.choice((64,) * 8 + (16, 20, 24, 28, 72))]
         return self.in_header(code, len(body)) + body
 
-    def init_reply(self, op, call, newest):
+    def init_reply(self, op, call):
         rng = self.rng
         if op.code == CUSE_INIT:
             return self.reply(op, call)
@@ -240,7 +241,7 @@ class Writer:
         flags |= (rng.random() < 0.9) << 22
         body = self.fixed(op.reply, {
             "major": rng.choice((7,) * 9 + (6,)), "flags": flags,
-            "minor": rng.choice((31, 38, 45, newest)), "flags2": flags >> 32,
+            "minor": rng.choice((11, 12, 31, 38, 45, 47, 60)), "flags2": flags >> 32,
             "max_pages": rng.choice((0, 1, 3, 16, 256, 65535))})
         body += rng.randbytes(8)
         body = body[:rng.choice((64,) * 8 + (8, 24, 30, 36, 72))]

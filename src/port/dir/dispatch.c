@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "lock.h"
 #include "removal.h"
+#include <crossfuse/message.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -149,6 +150,29 @@ static int take_extensions(struct op *op)
 	return 0;
 }
 
+/*
+ * What this client's minor does not know yet is padding to it, and may hold
+ * anything: zeros from here on. FUSE_INIT, which tells the minor, is not asked.
+ */
+static void clear_padding(struct op *op)
+{
+	const struct crossfuse_layout *layout;
+	uint8_t *arg = call_arg(op->call);
+
+	/* The last that added a field; a client of today has no such padding. */
+	if (op->dir->agreed.minor >= CF_INIT_EXT_MINOR ||
+	    op->in->opcode == CF_INIT)
+		return;
+	layout = &crossfuse_opcode(op->in->opcode)->request;
+	for (size_t i = 0; i < layout->field_count; i++) {
+		const struct crossfuse_field *field = &layout->fields[i];
+
+		if (field->minor > op->dir->agreed.minor &&
+		    field->offset < layout->min_size)
+			memset(arg + field->offset, 0, field->width);
+	}
+}
+
 static int take_apart(struct op *op, const struct row *row)
 {
 	bool component = !(row->flags & OP_TEXT);
@@ -157,6 +181,7 @@ static int take_apart(struct op *op, const struct row *row)
 
 	if (len < row->arg_size)
 		return -EINVAL;
+	clear_padding(op);
 	op->arg = call_arg(op->call);
 	op->rest = (const char *)op->arg + row->arg_size;
 	op->rest_len = len - row->arg_size;
@@ -289,7 +314,9 @@ ssize_t op_init(struct op *op)
 	uint64_t flags;
 
 	memcpy(&in, op->arg, len < sizeof(in) ? len : sizeof(in));
-	if (in.major < CF_KERNEL_VERSION)
+	if (in.major < CF_KERNEL_VERSION ||
+	    (in.major == CF_KERNEL_VERSION &&
+	     in.minor < CF_OLDEST_MINOR_VERSION))
 		return -EPROTO;
 	dir_reset(op->dir);
 	flags = in.flags;
