@@ -390,6 +390,8 @@ static inline void client_start_in(struct client *client, const char *base)
 	client->root = open(client->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	client->options.xattr = true;
 	client->options.killpriv_v2 = true;
+	client->options.posix_lock = true;
+	client->options.flock = true;
 	client->options.allow_direct_io = true;
 	client_attach(client, client->path);
 	ask_init(client, 47, CLIENT_FLAGS, NULL);

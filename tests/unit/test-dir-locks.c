@@ -175,6 +175,62 @@ static void test_interrupt(void)
 	flush(1);
 }
 
+static int init(uint32_t major, uint64_t flags, uint32_t minor)
+{
+	struct cf_init_in in = { .major = major,
+				 .minor = minor,
+				 .flags = (uint32_t)flags };
+
+	return ask(&client, CF_INIT, 0, &in, sizeof(in), NULL, NULL, 0);
+}
+
+/* After FUSE_INIT: the file is known again, and open. */
+static void open_again(void)
+{
+	nodeid = nodeid_of(&client, "f");
+	CHECK_EQ(ask_open(&client, nodeid, O_RDWR, &fh), 0);
+}
+
+/* No number is special, and nobody was interrupted yet. */
+static void test_unique_0(void)
+{
+	struct cf_interrupt_in in = { .unique = 0 };
+	struct request *a;
+
+	CHECK_EQ(set(1, F_WRLCK, 0, 9), 0);
+	a = lock_request(CF_SETLKW, 2, F_WRLCK, 0, 9);
+	request_in(a)->unique = 0;
+	a->call.state.unique = 0;
+	request_send(&client, a);
+	CHECK(!request_is_done(a));
+	ask(&client, CF_INTERRUPT, nodeid, &in, sizeof(in), NULL, NULL, 0);
+	CHECK_EQ(request_wait(a), -EINTR);
+	request_free(a);
+	flush(1);
+}
+
+/* What was cancelled for INIT may wait again after it, also if it failed. */
+static void test_failed_init(void)
+{
+	struct request *a;
+
+	dir_cancel(client.dir);
+	CHECK_EQ(init(6, CF_INIT_POSIX_LOCKS, 47), -EPROTO);
+	/* Nothing is agreed upon now. */
+	nodeid = nodeid_of(&client, "f");
+	CHECK_EQ(ask_open(&client, nodeid, O_RDWR, &fh), 0);
+	CHECK_EQ(run(lock_request(CF_SETLKW, 2, F_WRLCK, 0, 9)), -ENOSYS);
+	CHECK(init(7, CF_INIT_POSIX_LOCKS, 47) > 0);
+	open_again();
+	CHECK_EQ(set(1, F_WRLCK, 0, 9), 0);
+	a = start_wait(2, F_WRLCK, 0, 9);
+	CHECK(!request_is_done(a));
+	flush(1);
+	CHECK_EQ(request_wait(a), 0);
+	request_free(a);
+	flush(2);
+}
+
 /* A process of the host sees the locks and holds some itself. */
 static void test_host(void)
 {
@@ -260,6 +316,39 @@ static void test_flock(void)
 	CHECK_EQ(run(flock_request(CF_SETLK, fh, F_UNLCK)), 0);
 }
 
+/* What is not agreed upon is the client's own business: nothing is locked. */
+static void test_not_agreed(void)
+{
+	int fd = openat(client.root, "f", O_RDWR);
+	struct flock lock = { .l_type = F_WRLCK };
+
+	CHECK(init(7, CF_INIT_FLOCK_LOCKS, 47) > 0);
+	open_again();
+	CHECK_EQ(set(1, F_WRLCK, 0, 9), -ENOSYS);
+	CHECK_EQ(run(lock_request(CF_SETLKW, 1, F_WRLCK, 0, 9)), -ENOSYS);
+	CHECK_EQ(run(lock_request(CF_GETLK, 1, F_WRLCK, 0, 9)), -ENOSYS);
+	CHECK_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	CHECK_EQ(run(flock_request(CF_SETLK, fh, F_WRLCK)), 0);
+	CHECK(init(7, CF_INIT_POSIX_LOCKS, 47) > 0);
+	open_again();
+	CHECK_EQ(run(flock_request(CF_SETLK, fh, F_WRLCK)), -ENOSYS);
+	CHECK_EQ(flock(fd, LOCK_EX | LOCK_NB), 0);
+	CHECK_EQ(flock(fd, LOCK_UN), 0);
+	/* Before 7.17 one flag meant both. */
+	CHECK(init(7, CF_INIT_POSIX_LOCKS, 16) > 0);
+	open_again();
+	CHECK_EQ(run(flock_request(CF_SETLK, fh, F_WRLCK)), 0);
+	CHECK_EQ(flock(fd, LOCK_EX | LOCK_NB), -1);
+	/* Nor is it offered where the user does not want it. */
+	client.options.posix_lock = false;
+	client.options.flock = false;
+	CHECK(init(7, CF_INIT_POSIX_LOCKS | CF_INIT_FLOCK_LOCKS, 47) > 0);
+	open_again();
+	CHECK_EQ(set(1, F_WRLCK, 0, 9), -ENOSYS);
+	CHECK_EQ(run(flock_request(CF_SETLK, fh, F_WRLCK)), -ENOSYS);
+	close(fd);
+}
+
 int main(void)
 {
 	struct cf_create_in in = { .flags = O_RDWR | O_CREAT,
@@ -282,6 +371,9 @@ int main(void)
 	test_host();
 	test_flock();
 	test_interrupt();
+	test_failed_init();
+	test_unique_0();
+	test_not_agreed();
 	client_stop(&client);
 	return check_result();
 }

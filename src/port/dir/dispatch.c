@@ -314,11 +314,12 @@ ssize_t op_init(struct op *op)
 	uint64_t flags;
 
 	memcpy(&in, op->arg, len < sizeof(in) ? len : sizeof(in));
+	/* Also if it fails: what was before is over, and cancel with it. */
+	dir_reset(op->dir);
 	if (in.major < CF_KERNEL_VERSION ||
 	    (in.major == CF_KERNEL_VERSION &&
 	     in.minor < CF_OLDEST_MINOR_VERSION))
 		return -EPROTO;
-	dir_reset(op->dir);
 	flags = in.flags;
 	if (in.flags & CF_INIT_EXT)
 		flags |= (uint64_t)in.flags2 << 32;
@@ -352,16 +353,16 @@ void dir_reset(struct dir *dir)
 	handles_reset(dir);
 	inodes_reset(dir);
 	numbers_reset(&dir->numbers);
-	lock_table_reset(&dir->locks);
+	lock_table_reset(dir);
 	dir->agreed = (struct agreed){ 0 };
 }
 
 void dir_destroy(struct dir *dir)
 {
 	handles_destroy(dir);
+	lock_table_destroy(dir); /* it may hold inodes */
 	inodes_destroy(dir);
 	numbers_destroy(&dir->numbers);
-	lock_table_destroy(&dir->locks);
 	close(dir->proc_fd);
 	free(dir);
 }

@@ -41,7 +41,7 @@ int handle_create(struct dir *dir, struct inode *inode, int fd, int flags,
 	handle = handle_of(slot);
 	handle->fd = fd;
 	handle->inode = inode;
-	handle->flock.type = F_UNLCK;
+	handle->locks.flock = F_UNLCK;
 	handle->writable = (flags & O_ACCMODE) != O_RDONLY;
 	handle->direct = flags & O_DIRECT;
 	atomic_store(&handle->no_nowait, handle->direct);

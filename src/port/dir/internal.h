@@ -28,7 +28,7 @@ struct inode {
 	_Atomic bool removed;	/* its last name, by the client */
 	_Atomic uint32_t opens; /* handles of the client */
 	struct inode *next;	/* in the bucket; under the shard's mutex */
-	struct lock_file locks;
+	_Atomic(struct lock_file *) locks; /* NULL: there never were any */
 };
 
 /* One open file or directory of the client. */
@@ -42,7 +42,7 @@ struct handle {
 	_Atomic bool no_nowait; /* RWF_NOWAIT does not work here */
 	struct stream *stream;	/* of a directory; NULL until it is read */
 	pthread_mutex_t mutex;	/* of stream */
-	struct lock_flock flock;
+	struct lock_handle locks;
 };
 
 struct inode_shard {

@@ -13,8 +13,9 @@
 
 void lock_table_init(struct lock_table *table);
 /* No request waits any longer. */
-void lock_table_reset(struct lock_table *table);
-void lock_table_destroy(struct lock_table *table);
+void lock_table_reset(struct dir *dir);
+/* The same; the inodes are still there. */
+void lock_table_destroy(struct dir *dir);
 
 /* Ends all requests that wait with EINTR, and those to come until a reset. */
 void lock_cancel(struct dir *dir);
@@ -23,7 +24,7 @@ void lock_interrupt(struct dir *dir, uint64_t unique);
 
 /* OWNER closed a file: its locks on it go. */
 void lock_owner_gone(struct dir *dir, struct inode *inode, uint64_t owner);
-/* HANDLE is closed: its flock() goes. */
+/* HANDLE is closed: what came by it goes. */
 void lock_handle_gone(struct dir *dir, struct handle *handle);
 /* The last that knew INODE went. */
 void lock_inode_gone(struct inode *inode);

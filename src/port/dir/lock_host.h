@@ -9,16 +9,18 @@
 #include "internal.h"
 #include "lock_range.h"
 
+/* A description of the file for one more owner; or -errno. */
+int host_open(struct dir *dir, const struct inode *inode);
+
 /* -EAGAIN if the host, or another server, holds a lock against it. */
-int host_lock(struct dir *dir, struct inode *inode,
-	      const struct lock_range *wanted);
+int host_lock(int fd, const struct lock_request *request);
 
-/* Fills *LOCK with what is held against it on the host; F_UNLCK: nothing. */
-void host_get(struct dir *dir, struct inode *inode, struct lock_range *lock);
-
-/* Ends all of OWNER's locks on the file. */
-void host_owner_gone(struct lock_file *file, uint64_t owner);
-void host_all_gone(struct lock_file *file);
+/*
+ * Fills *RET with what is held against it on the host, by others than those
+ * who lock with FD; its type is F_UNLCK for nothing.
+ */
+void host_get(int fd, const struct lock_request *request,
+	      struct cf_file_lock *ret);
 
 /* A lock of the whole file, TYPE as for fcntl(). */
 int host_flock(int fd, int type);

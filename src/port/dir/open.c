@@ -125,7 +125,8 @@ ssize_t op_release(struct op *op)
 {
 	const struct cf_release_in *in = op->arg;
 
-	drop_locks(op, in->fh, in->lock_owner);
+	if (in->release_flags & CF_RELEASE_FLUSH)
+		drop_locks(op, in->fh, in->lock_owner);
 	return handle_close(op->dir, in->fh);
 }
 
