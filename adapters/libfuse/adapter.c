@@ -50,19 +50,29 @@ static void leave(struct adapter *a)
 	pthread_rwlock_unlock(&a->gate);
 }
 
+/* INTERRUPT may be answered: that it came to nothing. */
+static bool may_be_answered(const struct crossfuse_call *call)
+{
+	return crossfuse_opcode_has_reply(call->opcode) ||
+	       call->opcode == CF_INTERRUPT;
+}
+
 /* Answers a request that the server does not see. */
 static int refuse(struct adapter *a, int fd, const struct crossfuse_call *call,
 		  int error)
 {
 	uint8_t reply[OUT_HEADER];
 	struct iovec iov = { reply, sizeof(reply) };
+	int err;
 
-	if (!crossfuse_opcode_has_reply(call->opcode))
+	if (!may_be_answered(call))
 		return 0;
 	enter(a, false);
 	crossfuse_session_error(&a->session, call, error, reply);
 	leave(a);
-	return cf_transport_send(a, fd, &iov, 1);
+	err = cf_transport_send(a, fd, &iov, 1);
+	/* The kernel does not know any more what was to be interrupted. */
+	return call->opcode == CF_INTERRUPT && err == -ENOENT ? 0 : err;
 }
 
 /*
@@ -130,13 +140,11 @@ static int take_in(struct adapter *a, struct crossfuse_call *call, uint8_t *buf,
 	if (!err)
 		err = cf_check_request(buf, len,
 				       atomic_load(&a->long_setxattr));
-	/* INTERRUPT may be answered: that it came to nothing. */
-	if (!err && (crossfuse_opcode_has_reply(call->opcode) ||
-		     call->opcode == CF_INTERRUPT))
-		err = cf_calls_put(&a->calls, call);
+	if (!err && may_be_answered(call))
+		err = cf_calls_put(&a->calls, call, buf, len);
 	if (!err)
 		take_note(a, call, buf);
-	return err == -EEXIST ? -EBADMSG : err;
+	return err;
 }
 
 /*

@@ -4,6 +4,7 @@
 #define ADAPTER_H
 
 #include <crossfuse/fuse3.h>
+#include <crossfuse/inflight.h>
 #include <crossfuse/wire.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,28 +15,26 @@ enum {
 
 	/* Requests under way; more of them are refused. */
 	MAX_CALLS = 1 << 16,
-	CALL_BUCKETS = 1 << 12,
-	/* libfuse seldom answers INTERRUPT: only the last ones are kept. */
-	MAX_INTERRUPTS = 64,
 };
 
-struct pending;
-
-/* Requests that wait for their replies, found by their unique. */
+/* Requests that wait for their replies; libfuse sees them by other numbers. */
 struct calls {
 	pthread_mutex_t lock;
-	uint64_t multiplier; /* odd, random: a client cannot aim at a bucket */
-	size_t count;
-	struct pending *buckets[CALL_BUCKETS];
-	struct crossfuse_call interrupts[MAX_INTERRUPTS];
-	unsigned int next_interrupt;
+	struct crossfuse_inflight table; /* of struct pending */
+	void *memory;
 };
 
-void cf_calls_init(struct calls *calls);
+/* 0 or -ENOMEM. */
+int cf_calls_init(struct calls *calls);
 void cf_calls_free(struct calls *calls);
-/* -EEXIST if this unique is waiting already, -ENOMEM. */
-int cf_calls_put(struct calls *calls, const struct crossfuse_call *call);
-/* -ENOENT if nothing of this unique waits. */
+/*
+ * Remembers a request, checked and in this machine's form, and renumbers it.
+ * An INTERRUPT is remembered with the call that it is about: -EAGAIN if that
+ * is not there, not yet or no longer. Else 0 or -ENOMEM.
+ */
+int cf_calls_put(struct calls *calls, struct crossfuse_call *call,
+		 void *request, size_t len);
+/* -ENOENT if nothing of this number waits. */
 int cf_calls_take(struct calls *calls, uint64_t unique,
 		  struct crossfuse_call *ret_call);
 

@@ -3,125 +3,140 @@
 #include "adapter.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 struct pending {
-	struct pending *next;
 	struct crossfuse_call call;
+	/* The latest INTERRUPT of it, which libfuse may answer; opcode 0: none */
+	struct crossfuse_call interrupt;
 };
 
-void cf_calls_init(struct calls *calls)
+/* Numbers that a client cannot know; those of an address if need be. */
+static uint64_t seed_of(const struct calls *calls)
 {
-	memset(calls, 0, sizeof(*calls));
-	if (getrandom(&calls->multiplier, sizeof(calls->multiplier),
-		      GRND_NONBLOCK) < 0)
-		calls->multiplier = (uintptr_t)calls ^ 0x9e3779b97f4a7c15u;
-	calls->multiplier |= 1;
-	pthread_mutex_init(&calls->lock, NULL);
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (uintptr_t)calls;
+	return seed;
+}
+
+int cf_calls_init(struct calls *calls)
+{
+	size_t size = crossfuse_inflight_size(MAX_CALLS);
+	int err;
+
+	calls->memory = malloc(size);
+	if (!calls->memory)
+		return -ENOMEM;
+	err = crossfuse_inflight_init(&calls->table, calls->memory, size,
+				      MAX_CALLS, seed_of(calls));
+	if (!err)
+		err = -pthread_mutex_init(&calls->lock, NULL);
+	if (err) {
+		free(calls->memory);
+		calls->memory = NULL;
+	}
+	return err;
 }
 
 void cf_calls_free(struct calls *calls)
 {
-	for (size_t i = 0; i < CALL_BUCKETS; i++)
-		while (calls->buckets[i]) {
-			struct pending *gone = calls->buckets[i];
+	uint64_t unique;
+	void *pending;
 
-			calls->buckets[i] = gone->next;
-			free(gone);
-		}
+	if (!calls->memory)
+		return;
+	while (!crossfuse_inflight_next(&calls->table, 0, &unique, &pending)) {
+		crossfuse_inflight_take(&calls->table, unique, &pending);
+		free(pending);
+	}
+	free(calls->memory);
 	pthread_mutex_destroy(&calls->lock);
 }
 
-/* Where the entry of this unique hangs, or would. */
-static struct pending **find(struct calls *calls, uint64_t unique)
+static int put_interrupt(struct calls *calls, struct crossfuse_call *call,
+			 void *request, size_t len)
 {
-	uint64_t hash = unique * calls->multiplier;
-	struct pending **at =
-		&calls->buckets[(hash >> 32) & (CALL_BUCKETS - 1)];
+	struct pending *pending;
+	uint64_t unique;
+	void *found;
+	int err;
 
-	while (*at && (*at)->call.unique != unique)
-		at = &(*at)->next;
-	return at;
+	err = crossfuse_interrupt_unique(call, request, len, &unique);
+	if (err)
+		return err;
+	if (crossfuse_inflight_find(&calls->table, unique, &unique, &found))
+		return -EAGAIN;
+	err = crossfuse_call_renumber(call, request, len, unique);
+	if (err)
+		return err;
+	pending = found;
+	pending->interrupt = *call;
+	return 0;
 }
 
-static int put_pending(struct calls *calls, struct pending *new)
+static int put_call(struct calls *calls, struct crossfuse_call *call,
+		    void *request, size_t len)
 {
-	struct pending **at;
-	int err = 0;
+	struct pending *pending = calloc(1, sizeof(*pending));
+	uint64_t unique;
+
+	if (!pending || crossfuse_inflight_put(&calls->table, call->unique,
+					       pending, &unique)) {
+		free(pending);
+		return -ENOMEM;
+	}
+	crossfuse_call_renumber(call, request, len, unique);
+	pending->call = *call;
+	return 0;
+}
+
+int cf_calls_put(struct calls *calls, struct crossfuse_call *call,
+		 void *request, size_t len)
+{
+	int err;
 
 	pthread_mutex_lock(&calls->lock);
-	at = find(calls, new->call.unique);
-	if (*at) {
-		err = -EEXIST;
-	} else if (calls->count >= MAX_CALLS) {
-		err = -ENOMEM;
-	} else {
-		new->next = NULL;
-		*at = new;
-		calls->count++;
-	}
+	if (call->opcode == CF_INTERRUPT)
+		err = put_interrupt(calls, call, request, len);
+	else
+		err = put_call(calls, call, request, len);
 	pthread_mutex_unlock(&calls->lock);
 	return err;
 }
 
-int cf_calls_put(struct calls *calls, const struct crossfuse_call *call)
-{
-	struct pending *new;
-	int err;
-
-	if (call->opcode == CF_INTERRUPT) {
-		pthread_mutex_lock(&calls->lock);
-		calls->interrupts[calls->next_interrupt++ % MAX_INTERRUPTS] =
-			*call;
-		pthread_mutex_unlock(&calls->lock);
-		return 0;
-	}
-	new = malloc(sizeof(*new));
-	if (!new)
-		return -ENOMEM;
-	new->call = *call;
-	err = put_pending(calls, new);
-	if (err)
-		free(new);
-	return err;
-}
-
-/* The latest INTERRUPT of this unique. */
+/* The INTERRUPT that libfuse says could not be done. */
 static int take_interrupt(struct calls *calls, uint64_t unique,
 			  struct crossfuse_call *ret_call)
 {
-	for (unsigned int i = 1; i <= MAX_INTERRUPTS; i++) {
-		struct crossfuse_call *call =
-			&calls->interrupts[(calls->next_interrupt - i) %
-					   MAX_INTERRUPTS];
+	struct pending *pending;
+	void *found;
 
-		if (call->opcode != CF_INTERRUPT || call->unique != unique)
-			continue;
-		*ret_call = *call;
-		call->opcode = 0;
-		return 0;
-	}
-	return -ENOENT;
+	if (crossfuse_inflight_get(&calls->table, unique, &found))
+		return -ENOENT;
+	pending = found;
+	if (pending->interrupt.opcode != CF_INTERRUPT)
+		return -ENOENT;
+	*ret_call = pending->interrupt;
+	pending->interrupt.opcode = 0;
+	return 0;
 }
 
 int cf_calls_take(struct calls *calls, uint64_t unique,
 		  struct crossfuse_call *ret_call)
 {
-	struct pending **at, *found;
-	int err = 0;
+	void *found = NULL;
+	int err;
 
 	pthread_mutex_lock(&calls->lock);
-	at = find(calls, unique);
-	found = *at;
-	if (found) {
-		*at = found->next;
-		calls->count--;
-		*ret_call = found->call;
-	} else {
+	if (unique & CF_INT_REQ_BIT)
 		err = take_interrupt(calls, unique, ret_call);
-	}
+	else
+		err = crossfuse_inflight_take(&calls->table, unique, &found);
 	pthread_mutex_unlock(&calls->lock);
+	if (found)
+		*ret_call = ((struct pending *)found)->call;
 	free(found);
 	return err;
 }

@@ -202,8 +202,9 @@ static int adapter_new(struct fuse_session *se, int fd,
 	pthread_mutex_init(&a->reading, &robust);
 	pthread_mutexattr_destroy(&robust);
 	pthread_mutex_init(&a->writing, NULL);
-	cf_calls_init(&a->calls);
-	err = find_transport(a, flags);
+	err = cf_calls_init(&a->calls);
+	if (!err)
+		err = find_transport(a, flags);
 	if (!err)
 		err = start_session(a, config);
 	if (err)

@@ -66,11 +66,12 @@ static const struct table *table_of_const(const struct crossfuse_inflight *t)
 	return (const struct table *)t;
 }
 
+/* Chains of four where all is full. */
 static uint32_t bucket_count(uint32_t capacity)
 {
 	uint32_t count = 1;
 
-	while (count < capacity)
+	while (count < capacity / 4)
 		count *= 2;
 	return count;
 }
