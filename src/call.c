@@ -50,3 +50,21 @@ void call_done(struct call *call)
 	call->out_data_len = 0;
 	relay_complete(call);
 }
+
+void call_forward(struct call *call, size_t out_len, size_t data_len)
+{
+	call->out_len = out_len;
+	call->out_data_len = data_len;
+	relay_forward(call);
+}
+
+void call_fail(struct call *call, int error)
+{
+	relay_fail(call, error);
+}
+
+void call_waits(struct call *call)
+{
+	call->waits = true;
+	relay_call_waits(call);
+}

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One request with its reply, on its way from a client port through the relay
- * to a server port and back.
+ * One request with its reply, on its way from a client through the relay to a
+ * server and back.
  *
- * A client port owns every call and all memory in it. It hands a call to
+ * A client owns every call and all memory in it. It hands a call to
  * relay_submit() and has it back when ops->complete is called, exactly once,
- * from any thread, possibly before relay_submit() returns.
+ * from any thread, possibly before relay_submit() returns: the call's memory
+ * is in use until both have happened.
  */
 #ifndef CALL_H
 #define CALL_H
 
 #include <crossfuse/session.h>
 #include <crossfuse/wire.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -23,9 +25,9 @@ struct call_ops {
 	/* The reply stands: hand it to the client, and reuse the call. */
 	void (*complete)(struct call *call);
 	/*
-	 * The server is about to wait for something (a lock, a disk): let
-	 * another thread take over the queue that this one serves. Called
-	 * from the thread that submitted the call, at most once a call.
+	 * The submitting thread is about to sleep (for a disk): let another
+	 * one take over what it serves. Called from that thread, at most once
+	 * a call. NULL: nothing can be done about it.
 	 */
 	void (*may_block)(struct call *call);
 	/*
@@ -36,9 +38,8 @@ struct call_ops {
 };
 
 struct call {
+	/* The client fills these in, down to ROOM_LEN. */
 	const struct call_ops *ops;
-	struct relay *relay;
-	struct crossfuse_call state; /* what the session remembers */
 
 	/*
 	 * The request: HEAD is a private copy of the fixed part and the names,
@@ -67,6 +68,21 @@ struct call {
 	/* Set through call_reply() and its like. */
 	size_t out_len;	     /* bytes in OUT, header included; 0: no reply */
 	size_t out_data_len; /* bytes that stand in ROOM */
+
+	/*
+	 * It may wait for ever for somebody else, see call_waits(). For the
+	 * client to look at once relay_submit() has returned.
+	 */
+	bool waits;
+
+	/* The relay's. */
+	struct relay *relay;
+	struct crossfuse_call state; /* what the session remembers */
+	struct crossfuse_call far;   /* and the one towards the server's peer */
+	uint64_t number;    /* its unique as a numbered server knows it */
+	uint64_t interrupt; /* the client's unique of its INTERRUPT; 0: none */
+	struct call *next;  /* in flight */
+	atomic_uchar phase;
 };
 
 /* The request's header. */
@@ -99,6 +115,11 @@ static inline void *call_out_arg(const struct call *call)
  */
 void *call_reserve(struct call *call, size_t len);
 
+/*
+ * How a server answers, once a call. The first four are for one that makes its
+ * own replies; a proxy, which numbers its requests, has the fifth.
+ */
+
 /* Answers with LEN bytes at call_out_arg(). */
 void call_reply(struct call *call, size_t len);
 
@@ -111,10 +132,31 @@ void call_reply_error(struct call *call, int error);
 /* Ends a call that has no answer (FORGET). */
 void call_done(struct call *call);
 
+/*
+ * Answers with what a peer made whole: OUT_LEN bytes in call->out, header
+ * included, and DATA_LEN bytes in call->room. CALL is from relay_take().
+ */
+void call_forward(struct call *call, size_t out_len, size_t data_len);
+
+/*
+ * Answers with ERROR, a negative errno of this machine, told in the client's
+ * numbers whatever the server's ABI is: the server could not be asked.
+ */
+void call_fail(struct call *call, int error);
+
+/*
+ * The call may now wait for ever, for another client's lock or another
+ * program, and ends by cancel(). The client counts on no thread and no end of
+ * it. For the submitting thread, while nobody else can complete the call; the
+ * relay says it itself of every call to a server that is numbered.
+ */
+void call_waits(struct call *call);
+
 /* See call_ops. */
 static inline void call_may_block(struct call *call)
 {
-	call->ops->may_block(call);
+	if (call->ops->may_block)
+		call->ops->may_block(call);
 }
 
 #endif

@@ -9,49 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How the word behind an option becomes a member of struct options. */
-enum option_type {
-	OPTION_SET,   /* no word: a bool becomes true */
-	OPTION_CLEAR, /* no word: a bool becomes false */
-	OPTION_STRING,
-	OPTION_NUMBER, /* a uint64_t */
-	OPTION_CHOICE, /* an int, by name */
-	OPTION_ABI,
-	OPTION_FD, /* an int */
-	OPTION_TAG,
-	OPTION_SOCKET_PATH, /* as virtiofsd: --socket-path=PATH */
-	OPTION_SHARED_DIR,  /* and --shared-dir=DIR */
-};
-
-struct choice {
-	const char *name;
-	int value;
-};
-
-struct option {
-	const char *name; /* without the dashes */
-	enum option_type type;
-	size_t offset;	  /* in struct options */
-	const char *word; /* for the help text */
-	const char *help;
-	const struct choice *choices;
-};
-
-static const struct choice policies[] = {
+static const struct option_choice policies[] = {
 	{ "translate", CROSSFUSE_TRANSLATE },
 	{ "refuse", CROSSFUSE_REFUSE },
 	{ "ignore", CROSSFUSE_IGNORE },
 	{ NULL, 0 },
 };
 
-static const struct choice sandboxes[] = {
+static const struct option_choice sandboxes[] = {
 	{ "namespace", SANDBOX_NAMESPACE },
 	{ "chroot", SANDBOX_CHROOT },
 	{ "none", SANDBOX_NONE },
 	{ NULL, 0 },
 };
 
-static const struct choice seccomp_modes[] = {
+static const struct option_choice seccomp_modes[] = {
 	{ "none", SECCOMP_NONE },
 	{ "kill", SECCOMP_KILL },
 	{ "log", SECCOMP_LOG },
@@ -59,7 +31,7 @@ static const struct choice seccomp_modes[] = {
 	{ NULL, 0 },
 };
 
-static const struct choice caches[] = {
+static const struct option_choice caches[] = {
 	{ "auto", CACHE_AUTO },
 	{ "always", CACHE_ALWAYS },
 	{ "metadata", CACHE_METADATA },
@@ -67,101 +39,99 @@ static const struct choice caches[] = {
 	{ NULL, 0 },
 };
 
-static const struct choice dir_offsets[] = {
+static const struct option_choice dir_offsets[] = {
 	{ "auto", DIR_OFFSETS_AUTO },
 	{ "host", DIR_OFFSETS_HOST },
 	{ "small", DIR_OFFSETS_SMALL },
 	{ NULL, 0 },
 };
 
-static const struct choice log_levels[] = {
+static const struct option_choice log_levels[] = {
 	{ "off", LOG_LEVEL_OFF },     { "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },   { "info", LOG_LEVEL_INFO },
 	{ "debug", LOG_LEVEL_DEBUG }, { NULL, 0 },
 };
 
-#define AT(member) offsetof(struct options, member)
+/* What the command line says; its defaults at first. */
+static struct options parsed = {
+	.seccomp = HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE,
+	.rlimit_nofile = RLIMIT_NOFILE_DEFAULT,
+	.xattr = true,
+	.posix_acl = true,
+	.killpriv_v2 = true,
+	.log_level = LOG_LEVEL_INFO,
+};
+
+#define AT(member) (&parsed.member)
 
 static const struct option known[] = {
-	{ "socket-path", OPTION_SOCKET_PATH, AT(client), "PATH",
-	  "the same as the client virtio:PATH", NULL },
-	{ "shared-dir", OPTION_SHARED_DIR, AT(server), "DIR",
-	  "the same as the server dir:DIR", NULL },
-	{ "fd", OPTION_FD, AT(listen_fd), "N",
-	  "take this open socket, listening or connected", NULL },
-	{ "socket-group", OPTION_STRING, AT(socket_group), "GROUP",
-	  "let this group connect to the socket", NULL },
-	{ "tag", OPTION_TAG, AT(tag), "TAG",
-	  "give the device this tag (the monitor asks for it)", NULL },
-	{ "thread-pool-size", OPTION_NUMBER, AT(thread_pool_size), "N",
-	  "threads that may wait for locks and disks (64)", NULL },
-	{ "client-abi", OPTION_ABI, AT(client_abi), "NAME",
-	  "the guest's architecture, if it is not found out", NULL },
-	{ "legacy", OPTION_CHOICE, AT(policy), "POLICY",
-	  "clients that cannot negotiate: translate, refuse, ignore",
-	  policies },
-	{ "no-detect", OPTION_SET, AT(no_detect), NULL,
-	  "believe only the handshake and --client-abi", NULL },
-	{ "sandbox", OPTION_CHOICE, AT(sandbox), "MODE",
-	  "namespace (default), chroot, none", sandboxes },
-	{ "seccomp", OPTION_CHOICE, AT(seccomp), "ACTION",
-	  "on a forbidden system call: kill (default), log, trap; none",
-	  seccomp_modes },
-	{ "modcaps", OPTION_STRING, AT(modcaps), "LIST",
-	  "capabilities to keep or drop besides, such as +sys_admin:-mknod",
-	  NULL },
-	{ "readonly", OPTION_SET, AT(readonly), NULL,
-	  "let the client change nothing", NULL },
-	{ "cache", OPTION_CHOICE, AT(cache), "MODE",
-	  "what the client may keep: auto (default), always, metadata, never",
-	  caches },
-	{ "writeback", OPTION_SET, AT(writeback), NULL,
-	  "let the client collect writes", NULL },
-	{ "allow-direct-io", OPTION_SET, AT(allow_direct_io), NULL,
-	  "the client's O_DIRECT bypasses this machine's page cache too",
-	  NULL },
-	{ "allow-mmap", OPTION_SET, AT(allow_mmap), NULL,
-	  "shared mappings with --cache never and metadata", NULL },
-	{ "no-readdirplus", OPTION_SET, AT(no_readdirplus), NULL,
-	  "list names without attributes", NULL },
-	{ "dir-offsets", OPTION_CHOICE, AT(dir_offsets), "MODE",
-	  "telldir() positions: auto (default), host, small (31 bits)",
-	  dir_offsets },
-	{ "xattr", OPTION_SET, AT(xattr), NULL, "extended attributes (default)",
-	  NULL },
-	{ "no-xattr", OPTION_CLEAR, AT(xattr), NULL, "no extended attributes",
-	  NULL },
-	{ "posix-acl", OPTION_SET, AT(posix_acl), NULL,
-	  "POSIX access control lists (default)", NULL },
-	{ "no-posix-acl", OPTION_CLEAR, AT(posix_acl), NULL,
-	  "no access control lists", NULL },
-	{ "killpriv-v2", OPTION_SET, AT(killpriv_v2), NULL,
-	  "clear set-user-ID bits here, not in the client (default)", NULL },
-	{ "no-killpriv-v2", OPTION_CLEAR, AT(killpriv_v2), NULL,
-	  "leave set-user-ID bits to the client", NULL },
-	{ "posix-lock", OPTION_SET, AT(posix_lock), NULL,
-	  "fcntl() locks also against other clients and here", NULL },
-	{ "no-posix-lock", OPTION_CLEAR, AT(posix_lock), NULL,
-	  "fcntl() locks within the client only (default)", NULL },
-	{ "flock", OPTION_SET, AT(flock), NULL,
-	  "flock() also against other clients and here", NULL },
-	{ "no-flock", OPTION_CLEAR, AT(flock), NULL,
-	  "flock() within the client only (default)", NULL },
-	{ "security-label", OPTION_SET, AT(security_label), NULL,
-	  "set the security context that the client gives new files", NULL },
-	{ "announce-submounts", OPTION_SET, AT(announce_submounts), NULL,
-	  "show file systems mounted in the directory as such", NULL },
-	{ "preserve-noatime", OPTION_SET, AT(preserve_noatime), NULL,
-	  "keep O_NOATIME even where that may fail", NULL },
-	{ "rlimit-nofile", OPTION_NUMBER, AT(rlimit_nofile), "N",
-	  "open files at most; 0: leave the limit as it is", NULL },
-	{ "trace", OPTION_STRING, AT(trace), "FILE",
-	  "record every message; `crossfuse decode` shows them", NULL },
-	{ "trace-data", OPTION_SET, AT(trace_data), NULL,
-	  "and the data that is read and written too", NULL },
-	{ "log-level", OPTION_CHOICE, AT(log_level), "LEVEL",
-	  "off, error, warn, info (default), debug", log_levels },
-	{ "syslog", OPTION_SET, AT(syslog), NULL, "log to syslog", NULL },
+	OPTION("client-abi", ABI, AT(client_abi), "NAME",
+	       "the guest's architecture, if it is not found out"),
+	OPTION("legacy", CHOICE, AT(policy), "POLICY",
+	       "clients that cannot negotiate: translate, refuse, ignore",
+	       .choices = policies),
+	OPTION("no-detect", SET, AT(no_detect), NULL,
+	       "believe only the handshake and --client-abi"),
+	OPTION("sandbox", CHOICE, AT(sandbox), "MODE",
+	       "namespace (default), chroot, none", .choices = sandboxes),
+	OPTION("seccomp", CHOICE, AT(seccomp), "ACTION",
+	       "on a forbidden system call: kill (default), log, trap; none",
+	       .choices = seccomp_modes),
+	OPTION("modcaps", STRING, AT(modcaps), "LIST",
+	       "capabilities to keep or drop besides, such as "
+	       "+sys_admin:-mknod"),
+	OPTION("readonly", SET, AT(readonly), NULL,
+	       "let the client change nothing"),
+	OPTION("cache", CHOICE, AT(cache), "MODE",
+	       "what the client may keep: auto (default), always, metadata, "
+	       "never",
+	       .choices = caches),
+	OPTION("writeback", SET, AT(writeback), NULL,
+	       "let the client collect writes"),
+	OPTION("allow-direct-io", SET, AT(allow_direct_io), NULL,
+	       "the client's O_DIRECT bypasses this machine's page cache too"),
+	OPTION("allow-mmap", SET, AT(allow_mmap), NULL,
+	       "shared mappings with --cache never and metadata"),
+	OPTION("no-readdirplus", SET, AT(no_readdirplus), NULL,
+	       "list names without attributes"),
+	OPTION("dir-offsets", CHOICE, AT(dir_offsets), "MODE",
+	       "telldir() positions: auto (default), host, small (31 bits)",
+	       .choices = dir_offsets),
+	OPTION("xattr", SET, AT(xattr), NULL, "extended attributes (default)"),
+	OPTION("no-xattr", CLEAR, AT(xattr), NULL, "no extended attributes"),
+	OPTION("posix-acl", SET, AT(posix_acl), NULL,
+	       "POSIX access control lists (default)"),
+	OPTION("no-posix-acl", CLEAR, AT(posix_acl), NULL,
+	       "no access control lists"),
+	OPTION("killpriv-v2", SET, AT(killpriv_v2), NULL,
+	       "clear set-user-ID bits here, not in the client (default)"),
+	OPTION("no-killpriv-v2", CLEAR, AT(killpriv_v2), NULL,
+	       "leave set-user-ID bits to the client"),
+	OPTION("posix-lock", SET, AT(posix_lock), NULL,
+	       "fcntl() locks also against other clients and here"),
+	OPTION("no-posix-lock", CLEAR, AT(posix_lock), NULL,
+	       "fcntl() locks within the client only (default)"),
+	OPTION("flock", SET, AT(flock), NULL,
+	       "flock() also against other clients and here"),
+	OPTION("no-flock", CLEAR, AT(flock), NULL,
+	       "flock() within the client only (default)"),
+	OPTION("security-label", SET, AT(security_label), NULL,
+	       "set the security context that the client gives new files"),
+	OPTION("announce-submounts", SET, AT(announce_submounts), NULL,
+	       "show file systems mounted in the directory as such"),
+	OPTION("preserve-noatime", SET, AT(preserve_noatime), NULL,
+	       "keep O_NOATIME even where that may fail"),
+	OPTION("rlimit-nofile", NUMBER, AT(rlimit_nofile), "N",
+	       "open files at most; 0: leave the limit as it is"),
+	OPTION("trace", STRING, AT(trace), "FILE",
+	       "record every message; `crossfuse decode` shows them"),
+	OPTION("trace-data", SET, AT(trace_data), NULL,
+	       "and the data that is read and written too"),
+	OPTION("log-level", CHOICE, AT(log_level), "LEVEL",
+	       "off, error, warn, info (default), debug",
+	       .choices = log_levels),
+	OPTION("syslog", SET, AT(syslog), NULL, "log to syslog"),
+	{ 0 },
 };
 
 /* virtiofsd's and others' that a user may try. */
@@ -182,41 +152,136 @@ static const char *const absent[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The row of a port, of either kind, as far as options go. */
+struct row {
+	const char *scheme;
+	const char *argument;
+	const char *help;
+	const struct option *const *lists;
+	const char **spec; /* what is filled in if it is chosen */
+};
+
+/* The row of that number; false: there are no more. */
+static bool row_at(size_t index, struct row *ret_row)
+{
+	size_t clients = 0;
+
+	while (client_ports[clients])
+		clients++;
+	if (index < clients) {
+		const struct client_port_ops *ops = client_ports[index];
+
+		*ret_row = (struct row){ ops->scheme, ops->argument, ops->help,
+					 ops->options, &parsed.client };
+		return true;
+	}
+	for (size_t i = 0; server_ports[i]; i++) {
+		const struct server_port_ops *ops = server_ports[i];
+
+		if (i != index - clients)
+			continue;
+		*ret_row = (struct row){ ops->scheme, ops->argument, ops->help,
+					 ops->options, &parsed.server };
+		return true;
+	}
+	return false;
+}
+
+static void print_option(const struct option *option)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", option->name,
+		 option->word ? " " : "", option->word ? option->word : "");
+	printf("  %-24s %s\n", left, option->help);
+}
+
+static void print_ports(const char *kind, const char **spec)
+{
+	struct row row;
+
+	for (size_t i = 0; row_at(i, &row); i++) {
+		char left[64];
+
+		if (row.spec != spec)
+			continue;
+		snprintf(left, sizeof(left), "%s:%s", row.scheme, row.argument);
+		printf("  %-7s %-16s %s\n", kind, left, row.help);
+		kind = "";
+	}
+}
+
+/* Those of a port, unless a row before it has them too. */
+static void print_list(size_t index, const struct option *list)
+{
+	struct row row;
+
+	for (size_t i = 0; i < index && row_at(i, &row); i++)
+		for (size_t j = 0; row.lists && row.lists[j]; j++)
+			if (row.lists[j] == list)
+				return;
+	for (; list->name; list++)
+		print_option(list);
+}
+
 static void print_help(void)
 {
+	struct row row;
+
 	puts("usage: crossfuse [OPTION]... CLIENT SERVER\n"
 	     "       crossfuse abi [NAME]\n"
 	     "       crossfuse decode [OPTION]... [FILE]\n"
 	     "       crossfuse probe [OPTION]... SERVER\n"
 	     "\n"
-	     "Shares SERVER with a FUSE client of any architecture.\n"
-	     "\n"
-	     "  CLIENT  virtio:SOCKET  a vhost-user-fs device of a virtual "
-	     "machine\n"
-	     "  SERVER  dir:DIR        a directory of this machine\n"
-	     "\n"
-	     "Options (--NAME VALUE or --NAME=VALUE):");
-	for (size_t i = 0; i < COUNT(known); i++) {
-		char left[64];
-
-		snprintf(left, sizeof(left), "--%s%s%s", known[i].name,
-			 known[i].word ? " " : "",
-			 known[i].word ? known[i].word : "");
-		printf("  %-24s %s\n", left, known[i].help);
-	}
+	     "Shares SERVER with a FUSE client of any architecture.\n");
+	print_ports("CLIENT", &parsed.client);
+	print_ports("SERVER", &parsed.server);
+	puts("\nOptions (--NAME VALUE or --NAME=VALUE):");
+	for (size_t i = 0; row_at(i, &row); i++)
+		for (size_t j = 0; row.lists && row.lists[j]; j++)
+			print_list(i, row.lists[j]);
+	for (const struct option *option = known; option->name; option++)
+		print_option(option);
 	puts("  --print-capabilities     what a manager may use, as JSON\n"
 	     "  --help, --version\n"
 	     "\n"
 	     "crossfuse(1) tells more.");
 }
 
-static const struct option *find_option(const char *name, size_t length)
+static const struct option *find_in(const struct option *list, const char *name,
+				    size_t length)
 {
-	for (size_t i = 0; i < COUNT(known); i++)
-		if (strlen(known[i].name) == length &&
-		    memcmp(known[i].name, name, length) == 0)
-			return &known[i];
+	for (; list->name; list++)
+		if (strlen(list->name) == length &&
+		    memcmp(list->name, name, length) == 0)
+			return list;
 	return NULL;
+}
+
+static const struct option *find_in_row(const struct row *row, const char *name,
+					size_t length)
+{
+	const struct option *option = NULL;
+
+	for (size_t i = 0; row->lists && row->lists[i] && !option; i++)
+		option = find_in(row->lists[i], name, length);
+	return option;
+}
+
+/* *RET_ROW is a port's that has it; its scheme is NULL if it is anybody's. */
+static const struct option *find_option(const char *name, size_t length,
+					struct row *ret_row)
+{
+	const struct option *option = find_in(known, name, length);
+	struct row row;
+
+	*ret_row = (struct row){ 0 };
+	for (size_t i = 0; !option && row_at(i, &row); i++) {
+		option = find_in_row(&row, name, length);
+		if (option)
+			*ret_row = row;
+	}
+	return option;
 }
 
 static int unknown_option(const char *name, size_t length)
@@ -234,144 +299,35 @@ static int unknown_option(const char *name, size_t length)
 	return -EINVAL;
 }
 
-static int parse_number(const char *name, const char *word, uint64_t max,
-			uint64_t *ret_number)
+/* SCHEME:WORD, for the rest of the program's life. */
+static int choose(const char **spec, const char *scheme, const char *word)
 {
-	unsigned long long number;
-	char *end;
+	char *text;
 
-	errno = 0;
-	number = strtoull(word, &end, 10);
-	if (word[0] < '0' || word[0] > '9' || *end || errno || number > max) {
-		log_error("--%s=%s: give a number from 0 to %llu", name, word,
-			  (unsigned long long)max);
-		return -EINVAL;
-	}
-	*ret_number = number;
-	return 0;
-}
-
-static int parse_choice(const struct option *option, const char *word,
-			int *ret_value)
-{
-	char all[128] = "";
-
-	for (const struct choice *choice = option->choices; choice->name;
-	     choice++) {
-		if (strcmp(choice->name, word) == 0) {
-			*ret_value = choice->value;
-			return 0;
-		}
-		if (all[0])
-			strcat(all, ", ");
-		strcat(all, choice->name);
-	}
-	log_error("--%s=%s: give one of %s", option->name, word, all);
-	return -EINVAL;
-}
-
-static int parse_abi(const char *word, const struct crossfuse_abi **ret_abi)
-{
-	const struct crossfuse_abi *abi = crossfuse_abi_by_name(word);
-
-	if (!abi) {
-		log_error("--client-abi=%s: unknown ABI; `crossfuse abi` lists "
-			  "those there are",
-			  word);
-		return -EINVAL;
-	}
-	*ret_abi = abi;
-	return 0;
-}
-
-/* "virtio:" + PATH, for the rest of the program's life. */
-static int prefixed(const char *scheme, const char *word, const char **ret_spec)
-{
-	char *spec;
-
-	if (*ret_spec) {
-		log_error("%s%s: %s was given already: give one", scheme, word,
-			  *ret_spec);
-		return -EINVAL;
-	}
-	if (asprintf(&spec, "%s%s", scheme, word) < 0)
+	if (asprintf(&text, "%s:%s", scheme, word) < 0)
 		return -ENOMEM;
-	*ret_spec = spec;
-	return 0;
-}
-
-static int parse_tag(const char *word, const char **ret_tag)
-{
-	/* struct virtio_fs_config, virtio 5.11.4 */
-	if (strlen(word) > 36 || !word[0]) {
-		log_error("--tag=%s: give 1 to 36 bytes", word);
+	if (*spec) {
+		log_error("%s: %s was given already: give one", text, *spec);
+		free(text);
 		return -EINVAL;
 	}
-	*ret_tag = word;
+	*spec = text;
 	return 0;
-}
-
-/* WORD is NULL exactly for the types without one. */
-static int apply(struct options *options, const struct option *option,
-		 const char *word)
-{
-	void *member = (char *)options + option->offset;
-	uint64_t number;
-	int ret = 0;
-
-	switch (option->type) {
-	case OPTION_SET:
-		*(bool *)member = true;
-		break;
-	case OPTION_CLEAR:
-		*(bool *)member = false;
-		break;
-	case OPTION_STRING:
-		*(const char **)member = word;
-		break;
-	case OPTION_NUMBER:
-		ret = parse_number(option->name, word, INT32_MAX, member);
-		break;
-	case OPTION_CHOICE:
-		ret = parse_choice(option, word, member);
-		break;
-	case OPTION_ABI:
-		ret = parse_abi(word, member);
-		break;
-	case OPTION_FD:
-		ret = parse_number(option->name, word, INT32_MAX, &number);
-		if (ret == 0)
-			*(int *)member = (int)number;
-		break;
-	case OPTION_TAG:
-		ret = parse_tag(word, member);
-		break;
-	case OPTION_SOCKET_PATH:
-		ret = prefixed("virtio:", word, member);
-		break;
-	case OPTION_SHARED_DIR:
-		ret = prefixed("dir:", word, member);
-		break;
-	}
-	return ret;
-}
-
-static bool takes_word(const struct option *option)
-{
-	return option->type != OPTION_SET && option->type != OPTION_CLEAR;
 }
 
 /* ARGV[*INDEX] is an option; *INDEX moves on if its word is the next one. */
-static int parse_option(struct options *options, char **argv, int *index)
+static int parse_option(char **argv, int *index)
 {
 	const char *name = argv[*index] + 2;
 	size_t length = strcspn(name, "=");
 	const char *word = name[length] ? name + length + 1 : NULL;
-	const struct option *option = find_option(name, length);
+	const struct option *option;
+	struct row row;
 
+	option = find_option(name, length, &row);
 	if (!option)
 		return unknown_option(name, length);
-	if (takes_word(option) && !word) {
+	if (option_takes_word(option) && !word) {
 		word = argv[*index + 1];
 		if (!word) {
 			log_error("--%s wants a value: %s", option->name,
@@ -379,59 +335,113 @@ static int parse_option(struct options *options, char **argv, int *index)
 			return -EINVAL;
 		}
 		++*index;
-	} else if (!takes_word(option) && word) {
+	} else if (!option_takes_word(option) && word) {
 		log_error("--%s takes no value", option->name);
 		return -EINVAL;
 	}
-	return apply(options, option, word);
+	if (option->type == OPTION_ARGUMENT)
+		return choose(row.spec, row.scheme, word);
+	return option_apply(option, word);
 }
 
-/* A word that is not an option: CLIENT first, then SERVER. */
-static int parse_port(struct options *options, const char *word)
+/* A word that is not an option: CLIENT or SERVER. */
+static int parse_port(const char *word)
 {
 	size_t length = strcspn(word, ":");
-	const char **member = NULL;
+	char known_ports[256] = "";
+	struct row row;
 
-	if (word[length] && client_port_find(word, length))
-		member = &options->client;
-	else if (word[length] && server_port_find(word, length))
-		member = &options->server;
-	if (!member) {
-		log_error("%s: not a client (virtio:SOCKET) nor a server "
-			  "(dir:DIR)",
-			  word);
-		return -EINVAL;
+	for (size_t i = 0; row_at(i, &row); i++) {
+		size_t used = strlen(known_ports);
+
+		if (word[length] && strlen(row.scheme) == length &&
+		    memcmp(row.scheme, word, length) == 0)
+			return choose(row.spec, row.scheme, word + length + 1);
+		snprintf(known_ports + used, sizeof(known_ports) - used,
+			 "%s%s:%s", used ? ", " : "", row.scheme, row.argument);
 	}
-	return prefixed("", word, member);
+	log_error("%s: not one of %s", word, known_ports);
+	return -EINVAL;
+}
+
+/* Whether the port of SPEC, if there is one, has this option. */
+static bool spec_has(const char *spec, const char *name, size_t length)
+{
+	size_t scheme = spec ? strcspn(spec, ":") : 0;
+	struct row row;
+
+	for (size_t i = 0; spec && row_at(i, &row); i++)
+		if (strlen(row.scheme) == scheme &&
+		    memcmp(row.scheme, spec, scheme) == 0 &&
+		    find_in_row(&row, name, length))
+			return true;
+	return false;
+}
+
+/* An option of a port that is not there, or one that tells which it is. */
+static int check_option(char **argv, int *index)
+{
+	const char *name = argv[*index] + 2;
+	size_t length = strcspn(name, "=");
+	const struct option *option;
+	struct row row;
+
+	option = find_option(name, length, &row);
+	if (option && option_takes_word(option) && !name[length])
+		++*index;
+	if (!option || !row.scheme || option->type == OPTION_ARGUMENT)
+		return 0;
+	if (!*row.spec && option->selects)
+		return choose(row.spec, row.scheme, "");
+	if (!*row.spec || spec_has(*row.spec, name, length))
+		return 0;
+	log_error("--%s is an option of %s: and does nothing for %s: leave it "
+		  "out",
+		  option->name, row.scheme, *row.spec);
+	return -EINVAL;
+}
+
+/* The socket of a service manager, for who can take one. */
+static int take_listen_fd(void)
+{
+	const struct client_port_ops *ops = NULL;
+	size_t length = parsed.client ? strcspn(parsed.client, ":") : 0;
+	int fd;
+
+	if (parsed.client && parsed.client[length + 1])
+		return 0;
+	if (parsed.client)
+		ops = client_port_find(parsed.client, length);
+	for (size_t i = 0; !ops && client_ports[i]; i++)
+		if (client_ports[i]->listen_fd)
+			ops = client_ports[i];
+	if (!ops || !ops->listen_fd || *ops->listen_fd >= 0)
+		return 0;
+	fd = systemd_listen_fd();
+	if (fd < 0)
+		return fd == -1 ? 0 : fd;
+	*ops->listen_fd = fd;
+	return parsed.client ? 0 : choose(&parsed.client, ops->scheme, "");
 }
 
 /* Fills in what was left out, and refuses what cannot be. */
-static int complete(struct options *options)
+static int complete(void)
 {
-	if (options->listen_fd < 0 &&
-	    (!options->client || strcmp(options->client, "virtio:") == 0)) {
-		options->listen_fd = systemd_listen_fd();
-		if (options->listen_fd < -1)
-			return -EINVAL;
-	}
-	if (options->listen_fd >= 0 && options->client &&
-	    strcmp(options->client, "virtio:") != 0) {
-		log_error("--fd and %s: give one of them", options->client);
+	int ret = take_listen_fd();
+	const bool no_server = parsed.client;
+
+	if (ret < 0)
+		return ret;
+	if (!parsed.client || !parsed.server) {
+		log_error("no %s: give %s:%s; see crossfuse --help",
+			  no_server ? "server" : "client",
+			  no_server ? server_ports[0]->scheme
+				    : client_ports[0]->scheme,
+			  no_server ? server_ports[0]->argument
+				    : client_ports[0]->argument);
 		return -EINVAL;
 	}
-	if (!options->client && options->listen_fd >= 0)
-		options->client = "virtio:";
-	if (!options->client || !options->server) {
-		log_error("no %s: give %s; see crossfuse --help",
-			  options->client ? "server" : "client",
-			  options->client ? "dir:DIR" : "virtio:SOCKET");
-		return -EINVAL;
-	}
-	if (strcmp(options->client, "virtio:") == 0 && options->listen_fd < 0) {
-		log_error("virtio: wants a socket: give virtio:SOCKET or --fd");
-		return -EINVAL;
-	}
-	if (options->trace_data && !options->trace) {
+	if (parsed.trace_data && !parsed.trace) {
 		log_error("--trace-data: give --trace FILE too");
 		return -EINVAL;
 	}
@@ -464,21 +474,24 @@ static bool print_and_end(int argc, char **argv)
 	return false;
 }
 
+static int check_options(int argc, char **argv)
+{
+	int ret = 0;
+
+	for (int i = 1; i < argc && ret == 0; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			break;
+		if (strncmp(argv[i], "--", 2) == 0)
+			ret = check_option(argv, &i);
+	}
+	return ret;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
 	bool only_ports = false;
 	int ret;
 
-	*options = (struct options){
-		.listen_fd = -1,
-		.thread_pool_size = 64,
-		.rlimit_nofile = RLIMIT_NOFILE_DEFAULT,
-		.seccomp = HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE,
-		.xattr = true,
-		.posix_acl = true,
-		.killpriv_v2 = true,
-		.log_level = LOG_LEVEL_INFO,
-	};
 	if (print_and_end(argc, argv))
 		return 1;
 	for (int i = 1; i < argc; i++) {
@@ -487,13 +500,17 @@ int options_parse(struct options *options, int argc, char **argv)
 			continue;
 		}
 		if (!only_ports && strncmp(argv[i], "--", 2) == 0)
-			ret = parse_option(options, argv, &i);
+			ret = parse_option(argv, &i);
 		else if (!only_ports && argv[i][0] == '-' && argv[i][1])
 			ret = unknown_option(argv[i] + 1, strlen(argv[i] + 1));
 		else
-			ret = parse_port(options, argv[i]);
+			ret = parse_port(argv[i]);
 		if (ret < 0)
 			return ret;
 	}
-	return complete(options);
+	ret = check_options(argc, argv);
+	if (ret == 0)
+		ret = complete();
+	*options = parsed;
+	return ret;
 }

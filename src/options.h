@@ -41,12 +41,6 @@ struct options {
 	const char *client; /* "virtio:/run/share.sock"; never NULL */
 	const char *server; /* "dir:/srv/share"; never NULL */
 
-	/* The client port. */
-	int listen_fd; /* --fd: a listening or connected socket; -1: none */
-	const char *socket_group; /* --socket-group; NULL: unchanged */
-	const char *tag; /* --tag: virtio-fs tag, 1 to 36 bytes; NULL: none */
-	uint64_t thread_pool_size; /* threads that may wait at once */
-
 	/* Architectures. */
 	const struct crossfuse_abi *client_abi; /* --client-abi; NULL: detect */
 	enum crossfuse_policy policy;		/* --legacy */

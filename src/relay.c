@@ -1,42 +1,101 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "relay.h"
 #include "event_log.h"
 #include "log.h"
 #include "options.h"
 #include "port/port.h"
+#include "relay_private.h"
 #include "trace.h"
 #include <crossfuse/message.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static const struct crossfuse_abi *server_abi(const struct relay *relay)
+/* Pieces of a notification, and bytes of it that are not a file's. */
+#define NOTIFY_PIECES 64
+#define NOTIFY_HEAD   8192
+
+static int init_sessions(struct relay *relay, const struct options *options,
+			 const struct crossfuse_abi *monitor)
 {
-	const struct server_port_ops *ops = relay->server->ops;
+	const struct server_ops *ops = relay->server->ops;
+	const struct crossfuse_abi *abi = ops->abi ? ops->abi(relay->server)
+						   : crossfuse_abi_native();
+	int ret;
 
-	return ops->abi ? ops->abi(relay->server) : crossfuse_abi_native();
-}
-
-int relay_init(struct relay *relay, struct server_port *server,
-	       const struct options *options,
-	       const struct crossfuse_abi *monitor)
-{
-	memset(relay, 0, sizeof(*relay));
-	relay->server = server;
 	relay->config = (struct crossfuse_config){
-		.server = server_abi(relay),
+		.server = abi,
 		.client = options->client_abi,
 		.monitor = options->no_detect ? NULL : monitor,
 		.policy = options->policy,
 		.no_detect = options->no_detect,
 		.event = event_log,
 	};
+	ret = crossfuse_session_init(&relay->session, &relay->config);
+	if (ret == 0 && ops->negotiates) {
+		relay->far_config = (struct crossfuse_config){
+			.role = CROSSFUSE_ROLE_CLIENT,
+			.client = abi,
+			.policy = options->policy == CROSSFUSE_IGNORE
+					  ? CROSSFUSE_IGNORE
+					  : CROSSFUSE_TRANSLATE,
+		};
+		ret = crossfuse_session_init(&relay->far, &relay->far_config);
+	}
+	if (ret < 0)
+		log_error("the ABIs of client and server cannot be used "
+			  "together: %s",
+			  strerror(-ret));
+	return ret;
+}
+
+static void init_gate(struct relay *relay)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&relay->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	pthread_mutex_init(&relay->lock, NULL);
-	pthread_cond_init(&relay->changed, NULL);
-	return crossfuse_session_init(&relay->session, &relay->config);
+}
+
+int relay_init(struct relay *relay, struct client *client,
+	       struct server_port *port, const struct options *options,
+	       const struct crossfuse_abi *monitor)
+{
+	int ret;
+
+	memset(relay, 0, sizeof(*relay));
+	relay->client = client;
+	init_gate(relay);
+	/* A peer may speak, or die, before attach() has returned. */
+	ret = relay_flight_init(relay);
+	if (ret < 0)
+		goto destroy_gate;
+	ret = port->ops->attach(port, relay, &relay->server);
+	if (ret < 0)
+		goto destroy_flight;
+	if (!relay->server->ops->numbered)
+		relay_flight_destroy(relay);
+	ret = init_sessions(relay, options, monitor);
+	if (ret == 0) {
+		atomic_store(&relay->ready, true);
+		return 0;
+	}
+	relay->server->ops->detach(relay->server);
+destroy_flight:
+	relay_flight_destroy(relay);
+destroy_gate:
+	pthread_cond_destroy(&relay->changed);
+	pthread_mutex_destroy(&relay->lock);
+	return ret;
 }
 
 void relay_destroy(struct relay *relay)
 {
+	relay->server->ops->detach(relay->server);
+	relay_flight_destroy(relay);
 	pthread_cond_destroy(&relay->changed);
 	pthread_mutex_destroy(&relay->lock);
 }
@@ -45,6 +104,38 @@ ssize_t relay_head_len(struct relay *relay, const void *header,
 		       size_t total_len)
 {
 	return crossfuse_request_head_len(&relay->session, header, total_len);
+}
+
+void *relay_alloc(struct relay *relay, size_t size)
+{
+	const struct server_ops *ops = relay->server->ops;
+
+	return ops->alloc ? ops->alloc(relay->server, size) : malloc(size);
+}
+
+void relay_free(struct relay *relay, void *memory, size_t size)
+{
+	const struct server_ops *ops = relay->server->ops;
+
+	if (!ops->alloc)
+		free(memory);
+	else if (memory)
+		ops->free(relay->server, memory, size);
+}
+
+int relay_memory(struct relay *relay, const struct relay_region *regions,
+		 unsigned int count)
+{
+	const struct server_ops *ops = relay->server->ops;
+
+	return ops->memory ? ops->memory(relay->server, regions, count) : 0;
+}
+
+bool relay_poll(struct relay *relay)
+{
+	const struct server_ops *ops = relay->server->ops;
+
+	return ops->poll && ops->poll(relay->server);
 }
 
 /* The stripe of this thread. */
@@ -58,7 +149,7 @@ static atomic_long *stripe(struct relay *relay)
 	return &relay->stripes[mine - 1].calls;
 }
 
-static long calls_under_way(struct relay *relay)
+static long passed(const struct relay *relay)
 {
 	long sum = 0;
 
@@ -67,28 +158,21 @@ static long calls_under_way(struct relay *relay)
 	return sum;
 }
 
-/*
- * A call is counted before the gate is looked at, and the gate is closed
- * before the calls are counted: one of the two sees the other.
- */
-static void enter(struct relay *relay)
+long relay_in_flight(const struct relay *relay)
 {
-	for (;;) {
-		atomic_fetch_add(stripe(relay), 1);
-		if (!atomic_load(&relay->closed))
-			return;
-		pthread_mutex_lock(&relay->lock);
-		atomic_fetch_sub(stripe(relay), 1);
-		pthread_cond_broadcast(&relay->changed);
-		while (atomic_load(&relay->closed))
-			pthread_cond_wait(&relay->changed, &relay->lock);
-		pthread_mutex_unlock(&relay->lock);
-	}
+	return passed(relay) + (relay->alone ? 1 : 0);
 }
 
-static void leave(struct relay *relay)
+/* With the lock held. */
+static void set_closed(struct relay *relay)
 {
-	atomic_fetch_sub(stripe(relay), 1);
+	atomic_store(&relay->closed, relay->alone || relay->holds);
+	pthread_cond_broadcast(&relay->changed);
+}
+
+/* Tells those that wait at the gate, if any, that something has changed. */
+static void tell_gate(struct relay *relay)
+{
 	if (!atomic_load(&relay->closed))
 		return;
 	pthread_mutex_lock(&relay->lock);
@@ -96,27 +180,140 @@ static void leave(struct relay *relay)
 	pthread_mutex_unlock(&relay->lock);
 }
 
-/* Closes the gate for CALL and waits until no other call is under way. */
-static void enter_alone(struct relay *relay, struct call *call)
+static void leave(struct relay *relay)
 {
-	pthread_mutex_lock(&relay->lock);
-	while (relay->alone)
-		pthread_cond_wait(&relay->changed, &relay->lock);
-	relay->alone = call;
-	atomic_store(&relay->closed, true);
-	if (calls_under_way(relay) && relay->server->ops->cancel)
-		relay->server->ops->cancel(relay->server);
-	while (calls_under_way(relay))
-		pthread_cond_wait(&relay->changed, &relay->lock);
-	pthread_mutex_unlock(&relay->lock);
+	atomic_fetch_sub(stripe(relay), 1);
+	tell_gate(relay);
+}
+
+/*
+ * A call is counted before the gate is looked at, and the gate is closed
+ * before the calls are counted: one of the two sees the other. False: the
+ * client has cancelled it.
+ */
+static bool enter(struct relay *relay)
+{
+	bool cancelled;
+
+	for (;;) {
+		atomic_fetch_add(stripe(relay), 1);
+		if (!atomic_load(&relay->closed))
+			return true;
+		leave(relay);
+		pthread_mutex_lock(&relay->lock);
+		while (atomic_load(&relay->closed) && !relay->cancelled)
+			pthread_cond_wait(&relay->changed, &relay->lock);
+		cancelled = relay->cancelled;
+		pthread_mutex_unlock(&relay->lock);
+		if (cancelled)
+			return false;
+	}
 }
 
 static void leave_alone(struct relay *relay)
 {
 	pthread_mutex_lock(&relay->lock);
 	relay->alone = NULL;
-	atomic_store(&relay->closed, false);
+	set_closed(relay);
+	pthread_mutex_unlock(&relay->lock);
+}
+
+/* Ends the calls that wait. The lock is not held: they complete in here. */
+static void cancel_calls(struct relay *relay)
+{
+	const struct server_ops *ops = relay->server->ops;
+
+	if (ops->cancel)
+		ops->cancel(relay->server);
+	if (relay->flight)
+		relay_flight_fail(relay, -EINTR, false);
+}
+
+/* Nothing is in flight: the server waits again where it has to. */
+static void end_cancel(struct relay *relay)
+{
+	const struct server_ops *ops = relay->server->ops;
+
+	if (ops->cancel)
+		ops->reset(relay->server);
+	if (relay->flight)
+		relay_flight_open(relay, false);
+}
+
+/*
+ * Closes the gate for CALL and waits until no other call is in flight; those
+ * that wait are cancelled, for the conversation that they belong to is over.
+ * False: the client has cancelled this one too.
+ */
+static bool enter_alone(struct relay *relay, struct call *call)
+{
+	bool cancelled, busy;
+
+	pthread_mutex_lock(&relay->lock);
+	while ((relay->alone || relay->holds) && !relay->cancelled)
+		pthread_cond_wait(&relay->changed, &relay->lock);
+	cancelled = relay->cancelled;
+	if (!cancelled)
+		relay->alone = call;
+	set_closed(relay);
+	pthread_mutex_unlock(&relay->lock);
+	if (cancelled)
+		return false;
+	busy = passed(relay);
+	if (busy)
+		cancel_calls(relay);
+	pthread_mutex_lock(&relay->lock);
+	while (passed(relay) && !relay->cancelled)
+		pthread_cond_wait(&relay->changed, &relay->lock);
+	cancelled = relay->cancelled;
+	pthread_mutex_unlock(&relay->lock);
+	if (cancelled)
+		leave_alone(relay);
+	else if (busy)
+		end_cancel(relay);
+	return !cancelled;
+}
+
+void relay_cancel(struct relay *relay)
+{
+	pthread_mutex_lock(&relay->lock);
+	relay->cancelled = true;
 	pthread_cond_broadcast(&relay->changed);
+	pthread_mutex_unlock(&relay->lock);
+	cancel_calls(relay);
+}
+
+/* Those that hold() does not wait for; behind a proxy most calls are short. */
+static long patient(const struct relay *relay)
+{
+	return relay->flight ? 0 : atomic_load(&relay->waiting);
+}
+
+int relay_hold(struct relay *relay, uint64_t timeout_ns)
+{
+	struct timespec until;
+	uint64_t end;
+	int ret = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	end = (uint64_t)until.tv_nsec + timeout_ns;
+	until.tv_sec += (time_t)(end / 1000000000);
+	until.tv_nsec = (long)(end % 1000000000);
+	pthread_mutex_lock(&relay->lock);
+	relay->holds++;
+	set_closed(relay);
+	while (ret == 0 && relay_in_flight(relay) > patient(relay))
+		ret = -pthread_cond_timedwait(&relay->changed, &relay->lock,
+					      &until);
+	pthread_mutex_unlock(&relay->lock);
+	return ret;
+}
+
+void relay_release(struct relay *relay)
+{
+	pthread_mutex_lock(&relay->lock);
+	relay->holds--;
+	set_closed(relay);
 	pthread_mutex_unlock(&relay->lock);
 }
 
@@ -133,13 +330,15 @@ static bool runs_alone(const struct call *call)
 	return false;
 }
 
-static void finish(struct relay *relay, struct call *call)
+void relay_finish(struct relay *relay, struct call *call)
 {
 	bool alone = relay->alone == call;
 
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_reply(&relay->session, call);
-	/* The port may use the call anew from here on. */
+	if (call->waits)
+		atomic_fetch_sub(&relay->waiting, 1);
+	/* The client may use the call anew from here on. */
 	call->ops->complete(call);
 	if (alone)
 		leave_alone(relay);
@@ -147,18 +346,50 @@ static void finish(struct relay *relay, struct call *call)
 		leave(relay);
 }
 
-static void fail(struct relay *relay, struct call *call, int error)
+static void finish(struct relay *relay, struct call *call)
 {
+	if (!relay->flight || relay_flight_ends(call))
+		relay_finish(relay, call);
+}
+
+void relay_write_error(struct call *call, int error)
+{
+	crossfuse_session_error(&call->relay->session, &call->state, error,
+				call->out);
+	call->out_len = sizeof(struct cf_out_header);
+	call->out_data_len = 0;
+}
+
+void relay_fail(struct call *call, int error)
+{
+	struct relay *relay = call->relay;
+
 	call->out_data_len = 0;
 	call->out_len = 0;
 	if (crossfuse_opcode_has_reply(call->state.opcode)) {
-		crossfuse_session_error(&relay->session, &call->state, error,
-					call->out);
-		call->out_len = sizeof(struct cf_out_header);
+		relay_write_error(call, error);
 		if (relay->trace)
 			trace_own_reply(relay->trace, &relay->session, call);
 	}
 	finish(relay, call);
+}
+
+static int translate_request(struct relay *relay, struct call *call)
+{
+	size_t total_len = call->head_len + call->data_len;
+	int ret;
+
+	if (relay->trace)
+		ret = trace_request(relay->trace, &relay->session, call);
+	else
+		ret = crossfuse_session_request(&relay->session, &call->state,
+						call->head, call->head_len,
+						total_len);
+	if (ret == 0 && relay->server->ops->negotiates)
+		ret = crossfuse_session_request(&relay->far, &call->far,
+						call->head, call->head_len,
+						total_len);
+	return ret;
 }
 
 void relay_submit(struct relay *relay, struct call *call)
@@ -166,53 +397,144 @@ void relay_submit(struct relay *relay, struct call *call)
 	int ret;
 
 	call->relay = relay;
-	if (runs_alone(call))
-		enter_alone(relay, call);
-	else
-		enter(relay);
-
+	call->waits = false;
+	if (!(runs_alone(call) ? enter_alone(relay, call) : enter(relay))) {
+		call->out_len = 0; /* nobody is there to read it */
+		call->ops->complete(call);
+		return;
+	}
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_request(&relay->session, call);
-	if (relay->trace)
-		ret = trace_request(relay->trace, &relay->session, call);
-	else
-		ret = crossfuse_session_request(
-			&relay->session, &call->state, call->head,
-			call->head_len, call->head_len + call->data_len);
+	if (relay->flight)
+		atomic_store(&call->phase, PHASE_SUBMITTED);
+	ret = translate_request(relay, call);
+	if (ret == 0 && relay->flight)
+		ret = relay_flight_submit(relay, call);
+	else if (ret == 0)
+		ret = relay->server->ops->submit(relay->server, call);
 	if (ret < 0)
-		fail(relay, call, ret);
+		relay_fail(call, ret);
+}
+
+static void pass_reply(struct relay *relay, struct call *call)
+{
+	int ret;
+
+	if (relay->trace)
+		ret = trace_reply(relay->trace, &relay->session, call);
 	else
-		relay->server->ops->submit(relay->server, call);
+		ret = crossfuse_session_reply(
+			&relay->session, &call->state, call->out, call->out_len,
+			call->out_len + call->out_data_len);
+	if (ret == 0) {
+		finish(relay, call);
+		return;
+	}
+	log_error("the server's reply to opcode %u is malformed; the client "
+		  "gets EIO",
+		  call->state.opcode);
+	relay_fail(call, -EIO);
 }
 
 void relay_complete(struct call *call)
 {
-	struct relay *relay = call->relay;
-	int ret;
+	if (call->out_len)
+		pass_reply(call->relay, call);
+	else
+		finish(call->relay, call);
+}
 
-	if (call->out_len) {
-		if (relay->trace)
-			ret = trace_reply(relay->trace, &relay->session, call);
-		else
-			ret = crossfuse_session_reply(
-				&relay->session, &call->state, call->out,
-				call->out_len,
-				call->out_len + call->out_data_len);
-		if (ret < 0) {
-			log_error("the server's reply to opcode %u is "
-				  "malformed; the client gets EIO",
-				  call->state.opcode);
-			fail(relay, call, -EIO);
-			return;
-		}
+void relay_forward(struct call *call)
+{
+	struct relay *relay = call->relay;
+	int ret = 0;
+
+	if (call->out_len < sizeof(struct cf_out_header)) {
+		relay_fail(call, -EIO);
+		return;
 	}
-	finish(relay, call);
+	relay_flight_restore(relay, call);
+	if (relay->server->ops->negotiates)
+		ret = crossfuse_session_reply(
+			&relay->far, &call->far, call->out, call->out_len,
+			call->out_len + call->out_data_len);
+	if (ret < 0) {
+		log_error("the peer's reply to opcode %u is malformed; the "
+			  "client gets EIO",
+			  call->state.opcode);
+		relay_fail(call, -EIO);
+	} else {
+		pass_reply(relay, call);
+	}
+}
+
+void relay_call_waits(struct call *call)
+{
+	struct relay *relay = call->relay;
+
+	atomic_fetch_add(&relay->waiting, 1);
+	tell_gate(relay);
+}
+
+static int pass_notify(struct relay *relay, const struct iovec *iov, int count)
+{
+	uint64_t head[NOTIFY_HEAD / 8], far_head[NOTIFY_HEAD / 8];
+	struct iovec pieces[NOTIFY_PIECES + 2], far[NOTIFY_PIECES + 1];
+
+	if (relay->server->ops->negotiates) {
+		count = crossfuse_session_notify_iov(&relay->far, iov, count,
+						     far_head, sizeof(far_head),
+						     far);
+		iov = far;
+	}
+	if (count > 0)
+		count = crossfuse_session_notify_iov(&relay->session, iov,
+						     count, head, sizeof(head),
+						     pieces);
+	if (count < 0)
+		return count;
+	return relay->client->ops->notify(relay->client, pieces, count);
+}
+
+int relay_notify(struct relay *relay, const struct iovec *iov, int count)
+{
+	const struct client *client = relay->client;
+	int ret = -EAGAIN;
+
+	if (count <= 0 || count > NOTIFY_PIECES)
+		return -EINVAL;
+	if (!client || !client->ops->notify) {
+		atomic_fetch_add(&relay->counters.refused, 1);
+		return -EOPNOTSUPP;
+	}
+	/* One between two conversations belongs to neither. */
+	atomic_fetch_add(stripe(relay), 1);
+	if (atomic_load(&relay->ready) &&
+	    (!atomic_load(&relay->closed) || !atomic_load(&relay->alone)))
+		ret = pass_notify(relay, iov, count);
+	leave(relay);
+	if (ret < 0)
+		atomic_fetch_add(&relay->counters.refused, 1);
+	return ret;
+}
+
+void relay_fail_all(struct relay *relay, int error)
+{
+	relay_flight_fail(relay, error, true);
 }
 
 void relay_reset(struct relay *relay)
 {
 	if (relay->trace)
 		trace_reset(relay->trace);
+	pthread_mutex_lock(&relay->lock);
+	relay->cancelled = false;
+	pthread_mutex_unlock(&relay->lock);
+	/* A server that is dead for good says so again. */
+	if (relay->flight)
+		relay_flight_open(relay, true);
 	relay->server->ops->reset(relay->server);
 	crossfuse_session_init(&relay->session, &relay->config);
+	if (relay->server->ops->negotiates)
+		crossfuse_session_init(&relay->far, &relay->far_config);
 }

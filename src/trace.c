@@ -546,6 +546,8 @@ int trace_start(struct trace *trace, const struct crossfuse_abi *server)
 	sigset_t all, old;
 	int error;
 
+	if (trace->started)
+		return 0;
 	trace->start = now(CLOCK_MONOTONIC);
 	put_header(trace, server);
 	/* Signals are for the threads that wait for them. */

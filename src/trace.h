@@ -21,7 +21,10 @@ struct trace;
  */
 int trace_open(const char *path, bool with_data, struct trace **ret_trace);
 
-/* Begins to record for a server of this ABI. 0 or -errno, logged. */
+/*
+ * Begins to record for a server of this ABI, if it has not yet; one connection
+ * at a time. 0 or -errno, logged.
+ */
 int trace_start(struct trace *trace, const struct crossfuse_abi *server);
 
 /* Writes what is left; NULL is no trace. No call may be under way. */

@@ -6,9 +6,7 @@ As a program it takes the place of crossfuse for tests/guests: it starts the
 server, then the wire (packet-port.c) between the guest and the socket.
 """
 import os
-import pathlib
 import shlex
-import subprocess
 import sys
 import tempfile
 
@@ -36,23 +34,15 @@ def become_server(wire, *arguments):
     transport.other.close()
     transport.sock.setblocking(True)
     os.set_inheritable(end, True)
-    os.execv(wire, [wire, "--legacy=ignore", "--sandbox=none",
-                    "--seccomp=none", "virtio:" + given["virtio"],
+    os.execv(wire, [wire, "--legacy=ignore",
+                    "virtio:" + given["virtio"],
                     f"packets:{end}"])
 
 
-def build_wire(folder):
-    output = pathlib.Path(folder) / "wire"
-    archives = [libfuse.BUILD / "src/libcommand.a",
-                libfuse.BUILD / "lib/libcrossfuse.a"]
-    libfuse.needs_built(*archives)
-    subprocess.run(
-        [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-g",
-         "-O1", '-DCROSSFUSE_VERSION="test"', f"-I{libfuse.ROOT}/include",
-         "-o", str(output), str(libfuse.ROOT / "src/main.c"),
-         str(libfuse.ROOT / "tests/interop/packet-port.c"),
-         *map(str, archives), "-lseccomp", "-pthread"], check=True)
-    return output
+def find_wire():
+    wire = libfuse.BUILD / "tests/unit/crossfuse-packets"
+    libfuse.needs_built(wire)
+    return wire
 
 
 def differences(scenario, guest, wire, server, groups):
@@ -80,7 +70,7 @@ def run(guest, find=libfuse.system, control=False):
         version = find()
         scenario.need_root()
         with tempfile.TemporaryDirectory() as folder:
-            wire = build_wire(folder)
+            wire = find_wire()
             server = libfuse.passthrough(version, folder)
             rows, count = differences(scenario, guest, wire, server, GROUPS)
             wrong = [row for row in rows if KNOWN not in row[0]]

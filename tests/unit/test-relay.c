@@ -15,9 +15,9 @@
 static atomic_int submitted, cancelled, resets, fsyncs_waiting;
 static sem_t cancel;
 
-static void server_submit(struct server_port *port, struct call *call)
+static int server_submit(struct server *server, struct call *call)
 {
-	(void)port;
+	(void)server;
 	submitted++;
 	switch (call->state.opcode) {
 	case CF_INIT: {
@@ -47,26 +47,48 @@ static void server_submit(struct server_port *port, struct call *call)
 	default:
 		call_reply_error(call, -EACCES);
 	}
+	return 0;
 }
 
-static void server_cancel(struct server_port *port)
+static void server_cancel(struct server *server)
 {
-	(void)port;
+	(void)server;
 	cancelled++;
 	sem_post(&cancel);
 }
 
-static void server_reset(struct server_port *port)
+static void server_reset(struct server *server)
 {
-	(void)port;
+	(void)server;
 	resets++;
 }
 
-static const struct server_port_ops server_ops = {
-	.scheme = "test",
+static void server_detach(struct server *server)
+{
+	(void)server;
+}
+
+static const struct server_ops server_ops = {
 	.submit = server_submit,
 	.cancel = server_cancel,
 	.reset = server_reset,
+	.detach = server_detach,
+};
+
+static int port_attach(struct server_port *port, struct relay *relay,
+		       struct server **ret_server)
+{
+	static struct server server = { &server_ops };
+
+	(void)port;
+	(void)relay;
+	*ret_server = &server;
+	return 0;
+}
+
+static const struct server_port_ops port_ops = {
+	.scheme = "test",
+	.attach = port_attach,
 };
 
 struct test_call {
@@ -262,22 +284,22 @@ static void test_threads(struct relay *relay)
 
 int main(void)
 {
-	static struct server_port server = { .ops = &server_ops };
+	static struct server_port port = { .ops = &port_ops };
 	/* Another ABI than any machine's that this runs on: it is checked. */
 	struct options options = {
-		.listen_fd = -1,
 		.client_abi = crossfuse_abi_by_name("parisc"),
 	};
 	static struct relay relay;
 
 	log_level = LOG_LEVEL_OFF;
 	sem_init(&cancel, 0, 0);
-	CHECK_EQ(relay_init(&relay, &server, &options, NULL), 0);
+	CHECK_EQ(relay_init(&relay, NULL, &port, &options, NULL), 0);
 	test_simple(&relay);
 	test_malformed(&relay);
 	test_reply(&relay);
 	test_init_runs_alone(&relay);
 	test_threads(&relay);
+	resets = 0;
 	relay_reset(&relay);
 	CHECK_EQ(resets, 1);
 	relay_destroy(&relay);

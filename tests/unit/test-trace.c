@@ -15,9 +15,9 @@
 static char path[] = "/tmp/crossfuse-trace.XXXXXX";
 
 /* The server answers READ with 8 bytes, BMAP badly, and all else with an error. */
-static void server_submit(struct server_port *port, struct call *call)
+static int server_submit(struct server *server, struct call *call)
 {
-	(void)port;
+	(void)server;
 	switch (call->state.opcode) {
 	case CF_INIT: {
 		struct cf_init_out *out = call_reserve(call, sizeof(*out));
@@ -42,17 +42,34 @@ static void server_submit(struct server_port *port, struct call *call)
 	default:
 		call_reply_error(call, -ENOTEMPTY);
 	}
+	return 0;
 }
 
-static void server_reset(struct server_port *port)
+static void server_reset(struct server *server)
 {
-	(void)port;
+	(void)server;
 }
 
-static const struct server_port_ops server_ops = {
-	.scheme = "test",
+static const struct server_ops server_ops = {
 	.submit = server_submit,
 	.reset = server_reset,
+	.detach = server_reset,
+};
+
+static int port_attach(struct server_port *port, struct relay *relay,
+		       struct server **ret_server)
+{
+	static struct server server = { &server_ops };
+
+	(void)port;
+	(void)relay;
+	*ret_server = &server;
+	return 0;
+}
+
+static const struct server_port_ops port_ops = {
+	.scheme = "test",
+	.attach = port_attach,
 };
 
 static void complete(struct call *call)
@@ -210,12 +227,11 @@ static void want_abi(const char *name)
 	CHECK(memcmp(file + at + 32, name, strlen(name)) == 0);
 }
 
-static struct server_port server = { .ops = &server_ops };
+static struct server_port port = { .ops = &port_ops };
 
 static struct trace *start(struct relay *relay, const char *client, bool data)
 {
 	struct options options = {
-		.listen_fd = -1,
 		.client_abi = crossfuse_abi_by_name(client),
 	};
 	struct cf_init_in init = { .major = CF_KERNEL_VERSION,
@@ -223,7 +239,7 @@ static struct trace *start(struct relay *relay, const char *client, bool data)
 				   .flags = CF_INIT_EXT };
 	struct trace *trace;
 
-	CHECK_EQ(relay_init(relay, &server, &options, NULL), 0);
+	CHECK_EQ(relay_init(relay, NULL, &port, &options, NULL), 0);
 	CHECK_EQ(trace_open(path, data, &trace), 0);
 	CHECK_EQ(trace_start(trace, relay->config.server), 0);
 	relay->trace = trace;
@@ -341,13 +357,12 @@ static void test_order(void)
 	uint32_t init[16] = { __builtin_bswap32(7), __builtin_bswap32(31) };
 	const char *name = big ? "x86_64" : "s390x";
 	struct options options = {
-		.listen_fd = -1,
 		.client_abi = crossfuse_abi_by_name(name),
 	};
 	static struct relay relay;
 	struct trace *trace;
 
-	CHECK_EQ(relay_init(&relay, &server, &options, NULL), 0);
+	CHECK_EQ(relay_init(&relay, NULL, &port, &options, NULL), 0);
 	CHECK_EQ(trace_open(path, false, &trace), 0);
 	CHECK_EQ(trace_start(trace, relay.config.server), 0);
 	relay.trace = trace;
@@ -417,7 +432,7 @@ static void hammer_with_threads(struct relay *relay)
 /* More than the buffers hold: all of it comes, and no form without the other. */
 static void test_threads(void)
 {
-	struct options options = { .listen_fd = -1 };
+	struct options options = { 0 };
 	static struct relay relay;
 	struct trace *trace;
 	unsigned int requests = 0;
@@ -429,7 +444,7 @@ static void test_threads(void)
 	CHECK_EQ(pipe(fds), 0);
 	CHECK_EQ(dup2(fds[1], fd), fd);
 	close(fds[1]);
-	CHECK_EQ(relay_init(&relay, &server, &options, NULL), 0);
+	CHECK_EQ(relay_init(&relay, NULL, &port, &options, NULL), 0);
 	CHECK_EQ(trace_start(trace, relay.config.server), 0);
 	relay.trace = trace;
 	pthread_create(&reader, NULL, read_late, &fds[0]);
@@ -489,7 +504,7 @@ static void test_file(void)
 static void test_full(void)
 {
 	static struct relay relay;
-	struct options options = { .listen_fd = -1 };
+	struct options options = { 0 };
 	int fd = next_fd(), full, old, log;
 	struct trace *trace;
 	char text[4096];
@@ -504,7 +519,7 @@ static void test_full(void)
 	old = dup(STDERR_FILENO);
 	dup2(log, STDERR_FILENO);
 	log_level = LOG_LEVEL_ERROR;
-	CHECK_EQ(relay_init(&relay, &server, &options, NULL), 0);
+	CHECK_EQ(relay_init(&relay, NULL, &port, &options, NULL), 0);
 	CHECK_EQ(trace_start(trace, relay.config.server), 0);
 	relay.trace = trace;
 	hammer_with_threads(&relay);

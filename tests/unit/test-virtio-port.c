@@ -4,9 +4,7 @@
  * which answers at once, late, from another thread or not until told to.
  */
 #include "../../src/log.h"
-#include "../../src/options.h"
-#include "../../src/port/port.h"
-#include "../../src/relay.h"
+#include "../../src/port/virtio/virtio.h"
 #include "../../src/vhost/driver_ring.h"
 #include "../../src/vhost/frontend.h"
 #include "check.h"
@@ -43,6 +41,8 @@ static unsigned int waiting, releases, cancels, resets;
 static struct call *later[64];
 static unsigned int later_count;
 static bool later_ends;
+static struct call *locks[64]; /* that wait; no thread does */
+static unsigned int lock_count;
 
 static void reply(struct call *call, int error, size_t len, size_t data_len)
 {
@@ -95,9 +95,46 @@ static void wait_for_release(struct call *call)
 	reply(call, error, 0, 0);
 }
 
+/* All locks are given, or taken away from those who wait. */
+static void end_locks(int error)
+{
+	struct call *ended[64];
+	unsigned int count;
+
+	pthread_mutex_lock(&lock);
+	count = lock_count;
+	memcpy(ended, locks, sizeof(ended));
+	lock_count = 0;
+	pthread_mutex_unlock(&lock);
+	for (unsigned int i = 0; i < count; i++)
+		reply(ended[i], error, 0, 0);
+	pthread_mutex_lock(&lock);
+	waiting -= count;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void wait_for_lock(struct call *call)
+{
+	bool waits;
+
+	pthread_mutex_lock(&lock);
+	waits = !cancels;
+	if (waits) {
+		call_waits(call);
+		locks[lock_count++] = call;
+		waiting++;
+		pthread_cond_broadcast(&changed);
+	}
+	pthread_mutex_unlock(&lock);
+	if (!waits)
+		reply(call, -EINTR, 0, 0);
+}
+
 void relay_submit(struct relay *relay, struct call *call)
 {
 	call->relay = relay;
+	call->waits = false;
 	call->state.opcode = call_in(call)->opcode;
 	call->state.unique = call_in(call)->unique;
 	switch (call_in(call)->opcode) {
@@ -116,9 +153,11 @@ void relay_submit(struct relay *relay, struct call *call)
 		call->ops->complete(call);
 		break;
 	case WAIT:
-	case LOCK:
 		call_may_block(call);
 		wait_for_release(call);
+		break;
+	case LOCK:
+		wait_for_lock(call);
 		break;
 	case SLOW:
 		wait_for_release(call);
@@ -128,6 +167,7 @@ void relay_submit(struct relay *relay, struct call *call)
 		releases++;
 		pthread_cond_broadcast(&changed);
 		pthread_mutex_unlock(&lock);
+		end_locks(0);
 		reply(call, 0, 0, 0);
 		break;
 	case LATER:
@@ -161,18 +201,6 @@ static void *complete_later(void *opaque)
 	return NULL;
 }
 
-static void server_cancel(struct server_port *port)
-{
-	(void)port;
-	pthread_mutex_lock(&lock);
-	cancels++;
-	pthread_cond_broadcast(&changed);
-	pthread_mutex_unlock(&lock);
-}
-
-static const struct server_port_ops server_ops = { .cancel = server_cancel };
-static struct server_port server = { &server_ops };
-
 /* The rest of the relay and of the library, as far as a port uses it. */
 ssize_t relay_head_len(struct relay *relay, const void *header,
 		       size_t total_len)
@@ -194,16 +222,53 @@ void relay_complete(struct call *call)
 	call->ops->complete(call);
 }
 
-void crossfuse_session_error(const struct crossfuse_session *session,
-			     const struct crossfuse_call *call, int error,
-			     void *buf)
+void relay_forward(struct call *call)
 {
-	struct cf_out_header *out = buf;
+	call->ops->complete(call);
+}
 
-	(void)session;
+void relay_fail(struct call *call, int error)
+{
+	reply(call, error, 0, 0);
+}
+
+void relay_call_waits(struct call *call)
+{
+	(void)call;
+}
+
+void relay_write_error(struct call *call, int error)
+{
+	struct cf_out_header *out = call->out;
+
 	out->len = sizeof(*out);
 	out->error = error;
-	out->unique = call->unique;
+	out->unique = call->state.unique;
+	call->out_len = sizeof(*out);
+	call->out_data_len = 0;
+}
+
+void relay_cancel(struct relay *relay)
+{
+	(void)relay;
+	pthread_mutex_lock(&lock);
+	cancels++;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	end_locks(-EINTR);
+}
+
+void *relay_alloc(struct relay *relay, size_t size)
+{
+	(void)relay;
+	return malloc(size);
+}
+
+void relay_free(struct relay *relay, void *memory, size_t size)
+{
+	(void)relay;
+	(void)size;
+	free(memory);
 }
 
 /* The driver. */
@@ -225,7 +290,7 @@ static struct {
 	struct vhost_frontend_ring setup;
 } queues[QUEUES];
 
-static struct client_port *port;
+static struct client *client;
 static struct relay relay;
 static pthread_t server_thread;
 static int serve_result;
@@ -233,7 +298,7 @@ static int serve_result;
 static void *serve(void *opaque)
 {
 	(void)opaque;
-	serve_result = port->ops->serve(port, &relay);
+	serve_result = client->ops->serve(client, &relay);
 	return NULL;
 }
 
@@ -250,15 +315,20 @@ static uint64_t guest(const void *address)
 
 static void open_port(const char *tag)
 {
-	struct options options = { .tag = tag, .thread_pool_size = 2 };
+	extern const struct client_port_ops virtio_port_ops;
+	struct client_port *port;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		exit(1);
-	options.listen_fd = fds[0];
-	CHECK_EQ(virtio_port_ops.open(NULL, &options, &port), 0);
-	CHECK(!port->ops->peer_machine(port));
-	relay.server = &server;
+	virtio_options.tag = tag;
+	virtio_options.thread_pool_size = 2;
+	virtio_options.listen_fd = fds[0];
+	CHECK_EQ(virtio_port_ops.open(NULL, NULL, &port), 0);
+	CHECK_EQ(port->ops->accept(port, &client), 1);
+	CHECK_EQ(port->ops->accept(port, &client), 0);
+	port->ops->close(port);
+	CHECK(!client->ops->peer_machine(client));
 	cancels = 0;
 	pthread_create(&server_thread, NULL, serve, NULL);
 	CHECK_EQ(vhost_frontend_attach(&frontend, fds[1], 10), 0);
@@ -352,7 +422,7 @@ static void finish(void)
 		close(queues[i].setup.call_fd);
 		close(queues[i].setup.err_fd);
 	}
-	port->ops->close(port);
+	client->ops->close(client);
 }
 
 static void send_request(unsigned int queue, unsigned int token,
@@ -594,6 +664,7 @@ static void release_all(void)
 	releases++;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
+	end_locks(0);
 	wait_until_none_waits();
 }
 

@@ -5,19 +5,42 @@
 #include "../port.h"
 #include "dir.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+extern const struct server_port_ops dir_port_ops;
 
 struct dir_port {
 	struct server_port port; /* first */
 	const struct options *options;
 	char *path;
-	struct dir *dir; /* NULL before confine() */
+	struct sandbox_view view; /* -1: before confine() */
 };
+
+/* One connection: its inodes, handles and locks. */
+struct dir_server {
+	struct server server; /* first */
+	struct dir *dir;
+};
+
+static const struct option dir_options[] = {
+	OPTION("shared-dir", ARGUMENT, NULL, "DIR",
+	       "the same as the server dir:DIR"),
+	{ 0 },
+};
+
+static const struct option *const dir_option_lists[] = { dir_options, NULL };
 
 static struct dir_port *dir_port_of(struct server_port *port)
 {
 	return (struct dir_port *)port;
+}
+
+static struct dir *dir_of(struct server *server)
+{
+	return ((struct dir_server *)server)->dir;
 }
 
 static int dir_open(const char *argument, const struct options *options,
@@ -43,58 +66,102 @@ static int dir_open(const char *argument, const struct options *options,
 	}
 	port->port.ops = &dir_port_ops;
 	port->options = options;
+	port->view = (struct sandbox_view){ .root_fd = -1, .proc_fd = -1 };
 	*ret_port = &port->port;
 	return 0;
 }
 
-static int dir_confine(struct server_port *server)
+static int dir_confine(struct server_port *server_port)
 {
-	struct dir_port *port = dir_port_of(server);
-	struct sandbox_view view;
+	struct dir_port *port = dir_port_of(server_port);
+
+	return sandbox_enter(port->path, port->options, &port->view);
+}
+
+static int dir_port_submit(struct server *server, struct call *call)
+{
+	dir_submit(dir_of(server), call);
+	return 0;
+}
+
+static void dir_port_cancel(struct server *server)
+{
+	dir_cancel(dir_of(server));
+}
+
+static void dir_port_reset(struct server *server)
+{
+	dir_reset(dir_of(server));
+}
+
+static void dir_detach(struct server *server)
+{
+	dir_destroy(dir_of(server));
+	free(server);
+}
+
+static const struct server_ops dir_server_ops = {
+	.submit = dir_port_submit,
+	.cancel = dir_port_cancel,
+	.reset = dir_port_reset,
+	.detach = dir_detach,
+};
+
+/* A server with descriptors of its own. */
+static int create(const struct dir_port *port, struct dir **ret_dir)
+{
+	struct sandbox_view view = port->view;
 	int ret;
 
-	ret = sandbox_enter(port->path, port->options, &view);
-	if (ret != 0)
-		return ret;
-	ret = dir_create(port->options, &view, &port->dir);
-	if (ret < 0)
-		log_error("cannot share %s: %s", port->path, strerror(-ret));
+	view.root_fd = fcntl(port->view.root_fd, F_DUPFD_CLOEXEC, 0);
+	view.proc_fd = fcntl(port->view.proc_fd, F_DUPFD_CLOEXEC, 0);
+	if (view.root_fd >= 0 && view.proc_fd >= 0)
+		return dir_create(port->options, &view, ret_dir);
+	ret = -errno;
+	if (view.root_fd >= 0)
+		close(view.root_fd);
+	if (view.proc_fd >= 0)
+		close(view.proc_fd);
 	return ret;
 }
 
-static void dir_port_submit(struct server_port *server, struct call *call)
+static int dir_attach(struct server_port *server_port, struct relay *relay,
+		      struct server **ret_server)
 {
-	dir_submit(dir_port_of(server)->dir, call);
+	struct dir_port *port = dir_port_of(server_port);
+	struct dir_server *server = calloc(1, sizeof(*server));
+	int ret = server ? create(port, &server->dir) : -ENOMEM;
+
+	(void)relay;
+	if (ret < 0) {
+		log_error("cannot share %s: %s", port->path, strerror(-ret));
+		free(server);
+		return ret;
+	}
+	server->server.ops = &dir_server_ops;
+	*ret_server = &server->server;
+	return 0;
 }
 
-static void dir_port_cancel(struct server_port *server)
+static void dir_close(struct server_port *server_port)
 {
-	dir_cancel(dir_port_of(server)->dir);
-}
+	struct dir_port *port = dir_port_of(server_port);
 
-static void dir_port_reset(struct server_port *server)
-{
-	dir_reset(dir_port_of(server)->dir);
-}
-
-static void dir_close(struct server_port *server)
-{
-	struct dir_port *port = dir_port_of(server);
-
-	if (port->dir)
-		dir_destroy(port->dir);
+	if (port->view.root_fd >= 0)
+		close(port->view.root_fd);
+	if (port->view.proc_fd >= 0)
+		close(port->view.proc_fd);
 	free(port->path);
 	free(port);
 }
 
 const struct server_port_ops dir_port_ops = {
 	.scheme = "dir",
-	.argument = "DIRECTORY",
-	.help = "serve a directory of this machine",
+	.argument = "DIR",
+	.help = "a directory of this machine",
+	.options = dir_option_lists,
 	.open = dir_open,
 	.confine = dir_confine,
-	.submit = dir_port_submit,
-	.cancel = dir_port_cancel,
-	.reset = dir_port_reset,
+	.attach = dir_attach,
 	.close = dir_close,
 };

@@ -205,6 +205,7 @@ static int begin(struct dir *dir, struct lock_waiter *waiter,
 	pthread_mutex_lock(&file->mutex);
 	ret = lock_file_try(dir, file, &waiter->request, &woken, &list);
 	if (ret == -EAGAIN) {
+		call_waits(waiter->call);
 		lock_file_wait(dir, file, list, waiter);
 		hash_add(&dir->locks, waiter);
 	}

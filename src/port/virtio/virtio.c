@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "virtio.h"
 #include "../../log.h"
-#include "../../options.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -15,15 +14,26 @@
 /* However many threads the administrator asks for. */
 #define POOL_LIMIT_MAX 4096
 
-static struct virtio_port *port_of(struct vhost_device *device)
+extern const struct client_port_ops virtio_port_ops;
+
+struct virtio_port {
+	struct client_port port;
+	struct virtio_socket socket;
+	int stop_fd;
+};
+
+struct virtio_options virtio_options = { .listen_fd = -1,
+					 .thread_pool_size = 64 };
+
+static struct virtio_client *client_of(struct vhost_device *device)
 {
-	return (struct virtio_port *)((char *)device -
-				      offsetof(struct virtio_port, device));
+	return (struct virtio_client *)((char *)device -
+					offsetof(struct virtio_client, device));
 }
 
 static struct queue *queue_of(struct vhost_device *device, unsigned int index)
 {
-	return &port_of(device)->queues[index];
+	return &client_of(device)->queues[index];
 }
 
 static int device_start(struct vhost_device *device, unsigned int index)
@@ -56,16 +66,18 @@ static void device_memory_changed(struct vhost_device *device)
 		queue_set_memory(queue_of(device, i), device->memory);
 }
 
-static void forget_calls(struct virtio_port *port)
+static void forget_calls(struct virtio_client *client)
 {
 	for (unsigned int i = 0; i < VIRTIO_QUEUES; i++)
-		queue_forget(&port->queues[i]);
+		queue_forget(&client->queues[i]);
 }
 
 static void device_reset(struct vhost_device *device)
 {
-	forget_calls(port_of(device));
-	relay_reset(port_of(device)->relay);
+	struct virtio_client *client = client_of(device);
+
+	forget_calls(client);
+	relay_reset(client->relay);
 }
 
 static const struct vhost_device_ops device_ops = {
@@ -78,7 +90,7 @@ static const struct vhost_device_ops device_ops = {
 };
 
 /* The tag is for a monitor that asks the device for it. */
-static void offer_tag(struct virtio_port *port, const char *tag)
+static void offer_tag(struct virtio_client *client, const char *tag)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t len = strnlen(tag, VIRTIO_FS_TAG);
@@ -87,20 +99,20 @@ static void offer_tag(struct virtio_port *port, const char *tag)
 		cpus = 1;
 	if (cpus > REQUEST_QUEUES_MAX)
 		cpus = REQUEST_QUEUES_MAX;
-	memcpy(port->config.tag, tag, len);
-	port->config.num_request_queues = htole32((uint32_t)cpus);
-	vhost_device_offer_config(&port->device, &port->config,
-				  sizeof(port->config));
+	memcpy(client->config.tag, tag, len);
+	client->config.num_request_queues = htole32((uint32_t)cpus);
+	vhost_device_offer_config(&client->device, &client->config,
+				  sizeof(client->config));
 }
 
-static int init_queues(struct virtio_port *port)
+static int init_queues(struct virtio_client *client)
 {
 	for (unsigned int i = 0; i < VIRTIO_QUEUES; i++) {
-		int r = queue_init(&port->queues[i], port, i);
+		int r = queue_init(&client->queues[i], client, i);
 
 		if (r < 0) {
 			while (i--)
-				queue_destroy(&port->queues[i]);
+				queue_destroy(&client->queues[i]);
 			return r;
 		}
 	}
@@ -115,59 +127,17 @@ static unsigned int pool_limit(uint64_t wanted)
 	return wanted < POOL_LIMIT_MAX ? (unsigned int)wanted : POOL_LIMIT_MAX;
 }
 
-static int virtio_open(const char *argument, const struct options *options,
-		       struct client_port **ret_port)
+static const char *virtio_peer_machine(struct client *base)
 {
-	struct virtio_port *port = calloc(1, sizeof(*port));
-	int r;
-
-	if (!port)
-		return -ENOMEM;
-	port->port.ops = &virtio_port_ops;
-	port->pool_limit = pool_limit(options->thread_pool_size);
-	port->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (port->stop_fd < 0) {
-		r = -errno;
-		goto free_port;
-	}
-	r = virtio_socket_open(&port->socket, argument, options);
-	if (r < 0)
-		goto close_stop;
-	r = vhost_device_init(&port->device, &device_ops, port->socket.fd,
-			      VIRTIO_QUEUES);
-	if (r < 0) {
-		close(port->socket.fd);
-		goto close_socket;
-	}
-	r = init_queues(port);
-	if (r < 0)
-		goto destroy_device;
-	if (options->tag)
-		offer_tag(port, options->tag);
-	*ret_port = &port->port;
-	return 0;
-destroy_device:
-	vhost_device_destroy(&port->device);
-close_socket:
-	virtio_socket_close(&port->socket);
-close_stop:
-	close(port->stop_fd);
-free_port:
-	free(port);
-	return r;
-}
-
-static const char *virtio_peer_machine(struct client_port *client)
-{
-	return ((struct virtio_port *)client)->socket.machine;
+	return ((struct virtio_client *)base)->machine;
 }
 
 /* Handles messages until the front end is gone, or stop() was called. */
-static int follow(struct virtio_port *port)
+static int follow(struct virtio_client *client)
 {
 	struct pollfd fds[] = {
-		{ .fd = port->device.channel.fd, .events = POLLIN },
-		{ .fd = port->stop_fd, .events = POLLIN },
+		{ .fd = client->device.channel.fd, .events = POLLIN },
+		{ .fd = client->stop_fd, .events = POLLIN },
 	};
 	int r = 1;
 
@@ -182,61 +152,185 @@ static int follow(struct virtio_port *port)
 		if (fds[1].revents)
 			return 0;
 		if (fds[0].revents)
-			r = vhost_device_handle(&port->device);
+			r = vhost_device_handle(&client->device);
 	}
 	if (r == 0)
 		log_info("the monitor has disconnected");
 	return r;
 }
 
-static int virtio_serve(struct client_port *client, struct relay *relay)
+static int virtio_serve(struct client *base, struct relay *relay)
 {
-	struct virtio_port *port = (struct virtio_port *)client;
+	struct virtio_client *client = (struct virtio_client *)base;
 	int r;
 
-	port->relay = relay;
-	r = pool_init(&port->pool, port->pool_limit, port->queues,
-		      VIRTIO_QUEUES);
+	client->relay = relay;
+	r = pool_init(&client->pool,
+		      pool_limit(virtio_options.thread_pool_size),
+		      client->queues, VIRTIO_QUEUES);
 	if (r < 0)
 		return r;
-	r = follow(port);
-	vhost_device_stop(&port->device);
-	forget_calls(port);
+	r = follow(client);
+	client->ending = true;
+	vhost_device_stop(&client->device);
+	forget_calls(client);
 	relay_reset(relay);
-	pool_destroy(&port->pool);
+	pool_destroy(&client->pool);
 	return r;
 }
 
-static void virtio_stop(struct client_port *client)
+/* Async-signal-safe. */
+static void raise_fd(int fd)
 {
-	struct virtio_port *port = (struct virtio_port *)client;
 	uint64_t one = 1;
 	int error = errno;
 
 	/* It can only fail if it was called very often before. */
-	if (write(port->stop_fd, &one, sizeof(one)) < 0)
+	if (write(fd, &one, sizeof(one)) < 0)
 		errno = error;
 }
 
-static void virtio_close(struct client_port *client)
+static void virtio_client_stop(struct client *base)
 {
-	struct virtio_port *port = (struct virtio_port *)client;
+	raise_fd(((struct virtio_client *)base)->stop_fd);
+}
+
+static void virtio_client_close(struct client *base)
+{
+	struct virtio_client *client = (struct virtio_client *)base;
 
 	for (unsigned int i = 0; i < VIRTIO_QUEUES; i++)
-		queue_destroy(&port->queues[i]);
-	vhost_device_destroy(&port->device);
+		queue_destroy(&client->queues[i]);
+	vhost_device_destroy(&client->device);
+	close(client->stop_fd);
+	free(client->machine);
+	free(client);
+}
+
+static const struct client_ops virtio_client_ops = {
+	.peer_machine = virtio_peer_machine,
+	.serve = virtio_serve,
+	.stop = virtio_client_stop,
+	.close = virtio_client_close,
+};
+
+int virtio_client_new(int fd, struct client **ret_client)
+{
+	struct virtio_client *client = calloc(1, sizeof(*client));
+	int r = -ENOMEM;
+
+	if (!client)
+		goto close_fd;
+	client->client.ops = &virtio_client_ops;
+	client->machine = virtio_socket_machine(fd);
+	client->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (client->stop_fd < 0) {
+		r = -errno;
+		goto free_client;
+	}
+	r = vhost_device_init(&client->device, &device_ops, fd, VIRTIO_QUEUES);
+	if (r < 0)
+		goto close_stop;
+	r = init_queues(client);
+	if (r < 0)
+		goto destroy_device;
+	if (virtio_options.tag)
+		offer_tag(client, virtio_options.tag);
+	*ret_client = &client->client;
+	return 0;
+destroy_device:
+	vhost_device_destroy(&client->device);
+	fd = -1;
+close_stop:
+	close(client->stop_fd);
+free_client:
+	free(client->machine);
+	free(client);
+close_fd:
+	if (fd >= 0)
+		close(fd);
+	log_error("cannot serve the monitor: %s", strerror(-r));
+	return r;
+}
+
+static int virtio_open(const char *argument, const struct options *options,
+		       struct client_port **ret_port)
+{
+	struct virtio_port *port;
+	int r;
+
+	(void)options;
+	port = calloc(1, sizeof(*port));
+	if (!port)
+		return -ENOMEM;
+	port->port.ops = &virtio_port_ops;
+	port->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = port->stop_fd < 0 ? -errno : 0;
+	if (r == 0)
+		r = virtio_socket_open(&port->socket, argument);
+	if (r < 0) {
+		if (port->stop_fd >= 0)
+			close(port->stop_fd);
+		free(port);
+		return r;
+	}
+	*ret_port = &port->port;
+	return 0;
+}
+
+/* One: the guest's memory and its driver's state are this process's. */
+static int virtio_accept(struct client_port *base, struct client **ret_client)
+{
+	struct virtio_port *port = (struct virtio_port *)base;
+	int fd, r;
+
+	r = virtio_socket_accept(&port->socket, port->stop_fd, &fd);
+	if (r <= 0)
+		return r;
+	r = virtio_client_new(fd, ret_client);
+	return r < 0 ? r : 1;
+}
+
+static void virtio_stop(struct client_port *base)
+{
+	raise_fd(((struct virtio_port *)base)->stop_fd);
+}
+
+static void virtio_close(struct client_port *base)
+{
+	struct virtio_port *port = (struct virtio_port *)base;
+
 	virtio_socket_close(&port->socket);
 	close(port->stop_fd);
 	free(port);
 }
 
+static const struct option virtio_rows[] = {
+	OPTION("socket-path", ARGUMENT, NULL, "PATH",
+	       "the same as the client virtio:PATH"),
+	OPTION("fd", INT, &virtio_options.listen_fd, "N",
+	       "take this open socket, listening or connected",
+	       .selects = true),
+	OPTION("socket-group", STRING, &virtio_options.socket_group, "GROUP",
+	       "let this group connect to the socket"),
+	OPTION("tag", STRING, &virtio_options.tag, "TAG",
+	       "give the device this tag (the monitor asks for it)",
+	       .max = VIRTIO_FS_TAG),
+	OPTION("thread-pool-size", NUMBER, &virtio_options.thread_pool_size,
+	       "N", "threads that may wait for disks (64)"),
+	{ 0 },
+};
+
+static const struct option *const option_lists[] = { virtio_rows, NULL };
+
 const struct client_port_ops virtio_port_ops = {
 	.scheme = "virtio",
 	.argument = "SOCKET",
-	.help = "serve a virtual machine monitor (vhost-user-fs)",
+	.help = "a vhost-user-fs device of a virtual machine",
+	.options = option_lists,
+	.listen_fd = &virtio_options.listen_fd,
 	.open = virtio_open,
-	.peer_machine = virtio_peer_machine,
-	.serve = virtio_serve,
+	.accept = virtio_accept,
 	.stop = virtio_stop,
 	.close = virtio_close,
 };

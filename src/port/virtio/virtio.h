@@ -23,7 +23,7 @@
 
 struct queue;
 struct worker;
-struct virtio_port;
+struct virtio_client;
 
 /*
  * The memory that a queue works on. Its calls hold it; the count is under the
@@ -48,7 +48,7 @@ struct virtio_call {
 	uint32_t used_len; /* bytes that were written, once complete */
 	bool submitted;	   /* relay_submit() has not returned yet */
 	bool completed;	   /* by another thread, before it has */
-	bool lock_wait;	   /* it waits for a file lock, perhaps for ever */
+	bool parked;	   /* it may wait for ever: nobody counts on its end */
 };
 
 struct virtio_call *virtio_call_new(struct queue *queue);
@@ -64,16 +64,13 @@ void virtio_call_shrink(struct virtio_call *vcall);
 const char *virtio_call_prepare(struct virtio_call *vcall, struct relay *relay);
 
 /*
- * Whether it asks for a file lock and is ready to wait for it. Its reply is
- * handed to the guest as late as when it is given back.
+ * Hands the reply to the guest. That of a call which waits, for ever perhaps,
+ * not before it is given back.
  */
-bool virtio_call_is_lock(const struct virtio_call *vcall);
-
-/* Hands the reply to the guest. */
 void virtio_call_reply(struct virtio_call *vcall);
 
 struct queue {
-	struct virtio_port *port;
+	struct virtio_client *client;
 	unsigned int index;
 	pthread_mutex_t lock;
 	pthread_cond_t idle; /* no leader, or no call, any more */
@@ -84,8 +81,8 @@ struct queue {
 	bool broken; /* the guest broke the rules: left alone until reset */
 	bool halt;   /* the leader is to leave */
 	struct worker *leader;
-	unsigned int under_way;	 /* calls taken and not given back */
-	unsigned int lock_waits; /* of these, those that wait for a lock */
+	unsigned int under_way; /* calls taken and not given back */
+	unsigned int parked;	/* of these, those that may wait for ever */
 	struct virtio_call *free_calls;
 	struct virtio_call *late; /* completed after the queue had stopped */
 	size_t unsignalled; /* bytes given back since the last interrupt */
@@ -106,7 +103,7 @@ struct queue {
 };
 
 /* virtio_setup.c. None of these with the queue's lock held. */
-int queue_init(struct queue *queue, struct virtio_port *port,
+int queue_init(struct queue *queue, struct virtio_client *client,
 	       unsigned int index);
 void queue_destroy(struct queue *queue);
 
@@ -118,8 +115,8 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 		struct memory *memory, bool event_idx);
 
 /*
- * Stops it and waits for its calls, but for those that wait for a file lock;
- * the ring's next entry.
+ * Stops it and waits for its calls, but for those that may wait for ever; the
+ * ring's next entry.
  */
 uint16_t queue_stop(struct queue *queue);
 
@@ -130,9 +127,6 @@ void queue_forget(struct queue *queue);
 void queue_set_memory(struct queue *queue, struct memory *memory);
 void queue_set_call(struct queue *queue, int fd);
 void queue_set_err(struct queue *queue, int fd);
-
-/* Makes the server end calls that wait for locks, of whatever queue. */
-void queue_cancel(struct queue *queue);
 
 /* virtio_queue.c. Without the lock: */
 
@@ -216,13 +210,9 @@ int pool_init(struct pool *pool, unsigned int limit, struct queue *queues,
 /* A thread starts to lead QUEUE; NULL if there can be none. */
 struct worker *pool_lead(struct pool *pool, struct queue *queue);
 
-/*
- * As above, in the place of WORKER, whose request waits. LOCK says that it
- * waits for another request (a file lock): that must always be possible, so it
- * does not count against the limit.
- */
+/* As above, in the place of WORKER, whose request waits for a disk. */
 struct worker *pool_replace(struct pool *pool, struct queue *queue,
-			    struct worker *worker, bool lock);
+			    struct worker *worker);
 
 void pool_wake_watchdog(struct pool *pool);
 
@@ -239,27 +229,47 @@ void pool_destroy(struct pool *pool);
 
 /* virtio_socket.c: where the front end connects. */
 struct virtio_socket {
-	int fd;	       /* connected */
-	char *machine; /* what the monitor emulates; NULL: not known */
+	int fd;	      /* listens, or is connected; -1: it has been taken */
+	bool listens; /* else FD is the connection */
 };
 
-struct options;
+/* The options of the port, and what they are set to. */
+struct virtio_options {
+	int listen_fd; /* --fd: a listening or connected socket; -1: none */
+	const char *socket_group; /* NULL: unchanged */
+	const char *tag;	  /* 1 to 36 bytes; NULL: none */
+	uint64_t thread_pool_size;
+};
 
-int virtio_socket_open(struct virtio_socket *sock, const char *path,
-		       const struct options *options);
+extern struct virtio_options virtio_options;
+
+/* PATH is NULL if the socket comes with --fd. */
+int virtio_socket_open(struct virtio_socket *sock, const char *path);
+
+/*
+ * Waits for a front end: 1 and the connection; 0 if STOP_FD became readable
+ * before; or -errno, logged.
+ */
+int virtio_socket_accept(struct virtio_socket *sock, int stop_fd, int *ret_fd);
 void virtio_socket_close(struct virtio_socket *sock);
 
-/* virtio.c */
-struct virtio_port {
-	struct client_port port;
-	struct virtio_socket socket;
+/* What the monitor at the other end of FD emulates; NULL: not known. */
+char *virtio_socket_machine(int fd);
+
+/* virtio.c: one front end and its guest. */
+struct virtio_client {
+	struct client client;
 	struct vhost_device device;
 	struct virtio_fs_config config;
 	struct relay *relay;
 	struct pool pool;
 	struct queue queues[VIRTIO_QUEUES];
-	unsigned int pool_limit;
+	char *machine; /* NULL: not known */
 	int stop_fd;
+	bool ending; /* the front end is gone, or shall be */
 };
+
+/* On the connection FD, which it takes over. 0 or -errno, logged. */
+int virtio_client_new(int fd, struct client **ret_client);
 
 #endif

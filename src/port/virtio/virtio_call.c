@@ -35,11 +35,11 @@ static int reserve(struct call *call, size_t size)
 
 	if (size > OUT_MAX)
 		return -ENOMEM;
-	out = malloc(size);
+	out = relay_alloc(call->relay, size);
 	if (!out)
 		return -ENOMEM;
 	memcpy(out, call->out, sizeof(struct cf_out_header));
-	free(call->out);
+	relay_free(call->relay, call->out, call->out_size);
 	call->out = out;
 	call->out_size = size;
 	return 0;
@@ -53,50 +53,60 @@ static const struct call_ops ops = {
 
 struct virtio_call *virtio_call_new(struct queue *queue)
 {
+	struct relay *relay = queue->client->relay;
 	struct virtio_call *vcall = calloc(1, sizeof(*vcall));
 
 	if (!vcall)
 		return NULL;
 	vcall->queue = queue;
 	vcall->call.ops = &ops;
-	vcall->call.head = malloc(HEAD_KEPT);
+	vcall->call.head = relay_alloc(relay, HEAD_KEPT);
 	vcall->head_space = HEAD_KEPT;
-	vcall->call.out = calloc(1, OUT_FIRST);
+	vcall->call.out = relay_alloc(relay, OUT_FIRST);
 	vcall->call.out_size = OUT_FIRST;
 	if (!vcall->call.head || !vcall->call.out) {
 		virtio_call_free(vcall);
 		return NULL;
 	}
+	memset(vcall->call.out, 0, OUT_FIRST);
 	return vcall;
 }
 
 void virtio_call_free(struct virtio_call *vcall)
 {
+	struct relay *relay = vcall->queue->client->relay;
+
 	chain_release(&vcall->chain);
-	free(vcall->call.head);
-	free(vcall->call.out);
+	relay_free(relay, vcall->call.head, vcall->head_space);
+	relay_free(relay, vcall->call.out, vcall->call.out_size);
 	free(vcall);
+}
+
+/* Another piece of memory, if there is one, in the place of *MEMORY. */
+static bool replace(struct relay *relay, void **memory, size_t old_size,
+		    size_t size)
+{
+	void *other = relay_alloc(relay, size);
+
+	if (!other)
+		return false;
+	relay_free(relay, *memory, old_size);
+	*memory = other;
+	return true;
 }
 
 void virtio_call_shrink(struct virtio_call *vcall)
 {
-	void *smaller;
+	struct relay *relay = vcall->queue->client->relay;
+	struct call *call = &vcall->call;
 
-	if (vcall->head_space > HEAD_KEPT) {
-		smaller = malloc(HEAD_KEPT);
-		if (smaller) {
-			free(vcall->call.head);
-			vcall->call.head = smaller;
-			vcall->head_space = HEAD_KEPT;
-		}
-	}
-	if (vcall->call.out_size > OUT_KEPT) {
-		smaller = calloc(1, OUT_FIRST);
-		if (smaller) {
-			free(vcall->call.out);
-			vcall->call.out = smaller;
-			vcall->call.out_size = OUT_FIRST;
-		}
+	if (vcall->head_space > HEAD_KEPT &&
+	    replace(relay, &call->head, vcall->head_space, HEAD_KEPT))
+		vcall->head_space = HEAD_KEPT;
+	if (call->out_size > OUT_KEPT &&
+	    replace(relay, &call->out, call->out_size, OUT_FIRST)) {
+		memset(call->out, 0, OUT_FIRST);
+		call->out_size = OUT_FIRST;
 	}
 	if (vcall->chain.space > PIECES_KEPT)
 		chain_release(&vcall->chain);
@@ -128,12 +138,16 @@ static void take_bytes(struct iovec **iov, unsigned int *count, void *buf,
 	COPIED();
 }
 
+/* What has been read is kept: the header. */
 static int grow_head(struct virtio_call *vcall, size_t size)
 {
-	void *head = realloc(vcall->call.head, size);
+	struct relay *relay = vcall->queue->client->relay;
+	void *head = relay_alloc(relay, size);
 
 	if (!head)
 		return -ENOMEM;
+	memcpy(head, vcall->call.head, sizeof(struct cf_in_header));
+	relay_free(relay, vcall->call.head, vcall->head_space);
 	vcall->call.head = head;
 	vcall->head_space = size;
 	return 0;
@@ -268,20 +282,12 @@ static size_t put_reply(struct virtio_call *vcall)
 	}
 	if (!fits(call)) {
 		complain(vcall);
-		crossfuse_session_error(&call->relay->session, &call->state,
-					-EIO, call->out);
-		call->out_len = header_len;
-		call->out_data_len = 0;
+		relay_write_error(call, -EIO);
 	}
 	put_bytes(call->room, (char *)call->out + header_len,
 		  call->out_len - header_len);
 	put_bytes(vcall->reply_head, call->out, header_len);
 	return call->out_len + call->out_data_len;
-}
-
-bool virtio_call_is_lock(const struct virtio_call *vcall)
-{
-	return vcall->call.state.opcode == CF_SETLKW;
 }
 
 void virtio_call_reply(struct virtio_call *vcall)
@@ -295,7 +301,7 @@ static void complete(struct call *call)
 	struct virtio_call *vcall = (struct virtio_call *)call;
 
 	/* The guest may be gone; that is for the queue to know. */
-	if (!virtio_call_is_lock(vcall))
+	if (!call->waits)
 		virtio_call_reply(vcall);
 	queue_complete(vcall->queue, vcall);
 }

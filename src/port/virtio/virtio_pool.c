@@ -13,7 +13,7 @@
 #define SPARE_KEPT    4
 #define SPARE_SECONDS 5
 
-/* However many file locks a guest waits for. */
+/* However many threads the administrator asks for. */
 #define THREADS_MAX 4096
 
 /* A leader that is in one request for two looks of the watchdog is stuck. */
@@ -177,14 +177,14 @@ struct worker *pool_lead(struct pool *pool, struct queue *queue)
 }
 
 struct worker *pool_replace(struct pool *pool, struct queue *queue,
-			    struct worker *worker, bool lock)
+			    struct worker *worker)
 {
 	struct worker *other = NULL;
 
 	pthread_mutex_lock(&pool->lock);
-	if (lock || pool->waiting < pool->limit) {
+	if (pool->waiting < pool->limit) {
 		other = lead(pool, queue);
-		if (other && !lock) {
+		if (other) {
 			pool->waiting++;
 			worker->counted = true;
 		}

@@ -39,7 +39,7 @@ bool queue_usable(const struct queue *queue)
  */
 void queue_write_event(struct queue *queue, int fd, bool blocks)
 {
-	uint64_t one = queue->port->device.channel.swapped ? bswap_64(1) : 1;
+	uint64_t one = queue->client->device.channel.swapped ? bswap_64(1) : 1;
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
 
 	if (fd < 0)
@@ -111,7 +111,9 @@ void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 	queue_view_drop(vcall->view);
 	vcall->view = NULL;
 	vcall->completed = false;
-	vcall->lock_wait = false;
+	if (vcall->parked)
+		queue->parked--;
+	vcall->parked = false;
 	virtio_call_shrink(vcall);
 	vcall->next = queue->free_calls;
 	queue->free_calls = vcall;
@@ -120,7 +122,7 @@ void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 
 void queue_give_back(struct queue *queue, struct virtio_call *vcall)
 {
-	if (virtio_call_is_lock(vcall))
+	if (vcall->call.waits)
 		virtio_call_reply(vcall);
 	if (queue_usable(queue)) {
 		virtqueue_push(&queue->vq, vcall->chain.head, vcall->used_len);
@@ -130,12 +132,18 @@ void queue_give_back(struct queue *queue, struct virtio_call *vcall)
 	queue_free_call(queue, vcall);
 }
 
+/* Whether the end of a call can wait until the queue runs again. */
+static bool can_be_late(const struct queue *queue,
+			const struct virtio_call *vcall)
+{
+	/* At 0 a driver that goes on looks like one that begins. */
+	return vcall->parked && queue->vq.last_avail != 0;
+}
+
 /* A call is complete: the guest sees it, unless its queue does not run. */
 static void finish(struct queue *queue, struct virtio_call *vcall)
 {
-	if (vcall->lock_wait)
-		queue->lock_waits--;
-	if (queue->view) {
+	if (queue->view && !(queue->halt && can_be_late(queue, vcall))) {
 		queue_give_back(queue, vcall);
 	} else {
 		vcall->next = queue->late;
@@ -145,27 +153,28 @@ static void finish(struct queue *queue, struct virtio_call *vcall)
 		pthread_cond_broadcast(&queue->idle);
 }
 
-static void note_lock_wait(struct queue *queue, struct virtio_call *vcall)
+/* Another thread will complete it, or nobody will. */
+static void park(struct queue *queue, struct virtio_call *vcall)
 {
-	if (vcall->lock_wait || !virtio_call_is_lock(vcall))
+	if (!vcall->call.waits)
 		return;
-	vcall->lock_wait = true;
-	queue->lock_waits++;
+	vcall->parked = true;
+	queue->parked++;
 	if (queue->halt)
 		pthread_cond_broadcast(&queue->idle);
 }
 
 /* Gives the queue to another thread in the place of its leader. */
-static bool replace(struct queue *queue, bool lock)
+static void replace(struct queue *queue)
 {
 	struct worker *other = NULL;
 
 	queue_interrupt(queue);
 	if (!queue->halt) {
-		other = pool_replace(&queue->port->pool, queue, queue->leader,
-				     lock);
+		other = pool_replace(&queue->client->pool, queue,
+				     queue->leader);
 		if (!other)
-			return false;
+			return;
 	}
 	/* Where requests wait for a disk, looking for more is in vain. */
 	queue->spin_ns = 0;
@@ -174,14 +183,13 @@ static bool replace(struct queue *queue, bool lock)
 		pthread_cond_broadcast(&queue->idle);
 	/* The new leader has no request yet. */
 	atomic_fetch_add_explicit(&queue->sequence, 1, memory_order_relaxed);
-	return true;
 }
 
 /* Submits one request; the lock is given up meanwhile. */
 static void run(struct queue *queue, struct worker *worker,
 		struct virtio_call *vcall)
 {
-	struct relay *relay = queue->port->relay;
+	struct relay *relay = queue->client->relay;
 	const char *why;
 
 	atomic_fetch_add_explicit(&queue->sequence, 1, memory_order_relaxed);
@@ -189,7 +197,7 @@ static void run(struct queue *queue, struct worker *worker,
 	worker->completed = false;
 	vcall->submitted = true;
 	pthread_mutex_unlock(&queue->lock);
-	pool_request_begins(&queue->port->pool);
+	pool_request_begins(&queue->client->pool);
 
 	why = virtio_call_prepare(vcall, relay);
 	if (!why)
@@ -205,8 +213,7 @@ static void run(struct queue *queue, struct worker *worker,
 	} else if (worker->completed || vcall->completed) {
 		finish(queue, vcall);
 	} else {
-		/* Another thread will complete it. */
-		note_lock_wait(queue, vcall);
+		park(queue, vcall);
 	}
 	if (queue->leader == worker)
 		atomic_fetch_add_explicit(&queue->sequence, 1,
@@ -266,26 +273,17 @@ void queue_may_block(struct queue *queue, struct virtio_call *vcall)
 	if (!worker || worker->current != vcall)
 		return;
 	pthread_mutex_lock(&queue->lock);
-	note_lock_wait(queue, vcall);
 	if (queue->leader == worker)
-		replace(queue, vcall->lock_wait);
+		replace(queue);
 	pthread_mutex_unlock(&queue->lock);
 }
 
-/*
- * The leader has been in one request for long. True: all calls that wait for
- * locks must be cancelled, since the one that would free them may be behind
- * one for which there is no other thread any more.
- */
-static bool relieve(struct queue *queue)
+/* The leader has been in one request for long. */
+static void relieve(struct queue *queue)
 {
-	const struct virtio_call *vcall = queue->leader->current;
-	bool lock = vcall && vcall->lock_wait;
-
 	queue_interrupt(queue);
-	if (!queue_usable(queue) || !virtqueue_pending(&queue->vq))
-		return false;
-	return !replace(queue, lock) && lock;
+	if (queue_usable(queue) && virtqueue_pending(&queue->vq))
+		replace(queue);
 }
 
 bool queue_watch(struct queue *queue)
@@ -293,7 +291,6 @@ bool queue_watch(struct queue *queue)
 	unsigned int now =
 		atomic_load_explicit(&queue->sequence, memory_order_relaxed);
 	unsigned int before = queue->watched;
-	bool stuck = false;
 
 	queue->watched = now;
 	if (!(now & 1))
@@ -302,9 +299,7 @@ bool queue_watch(struct queue *queue)
 		return true;
 	pthread_mutex_lock(&queue->lock);
 	if (atomic_load_explicit(&queue->sequence, memory_order_relaxed) == now)
-		stuck = relieve(queue);
+		relieve(queue);
 	pthread_mutex_unlock(&queue->lock);
-	if (stuck)
-		queue_cancel(queue);
 	return true;
 }

@@ -25,13 +25,13 @@ static int reopen_fd(int *fd, int new_fd)
 	return new_fd;
 }
 
-int queue_init(struct queue *queue, struct virtio_port *port,
+int queue_init(struct queue *queue, struct virtio_client *client,
 	       unsigned int index)
 {
 	pthread_condattr_t attr;
 
 	memset(queue, 0, sizeof(*queue));
-	queue->port = port;
+	queue->client = client;
 	queue->index = index;
 	queue->call_fd = -1;
 	queue->err_fd = -1;
@@ -146,7 +146,7 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 	queue->view = NULL;
 	remap(queue, view);
 	give_late_calls(queue);
-	queue->leader = pool_lead(&queue->port->pool, queue);
+	queue->leader = pool_lead(&queue->client->pool, queue);
 	r = queue->leader ? 0 : -EAGAIN;
 	pthread_mutex_unlock(&queue->lock);
 	if (r == 0) {
@@ -165,14 +165,6 @@ fail:
 	return r;
 }
 
-void queue_cancel(struct queue *queue)
-{
-	struct server_port *server = queue->port->relay->server;
-
-	if (server->ops->cancel)
-		server->ops->cancel(server);
-}
-
 /* Waits for a call or the leader to end, for a while. False: none did. */
 static bool wait_a_while(struct queue *queue)
 {
@@ -186,35 +178,29 @@ static bool wait_a_while(struct queue *queue)
 	       ETIMEDOUT;
 }
 
-/* Whether the leader itself waits for a lock: it could not be replaced. */
-static bool leader_waits(const struct queue *queue)
-{
-	return queue->leader && queue->leader->current &&
-	       queue->leader->current->lock_wait;
-}
-
 /*
- * Waits until nobody serves the queue and no call is under way. With PARK,
- * calls that wait for a lock may go on to do so: a guest that is only paused
- * expects to get it in the end.
+ * Waits until nobody serves the queue and no call is under way, but for those
+ * that may wait for ever: a guest that is only paused expects their answer in
+ * the end. CANCEL: it is not, so nothing shall wait.
  */
-static void wait_idle(struct queue *queue, bool park)
+static void wait_idle(struct queue *queue, bool cancel)
 {
+	/* At 0 a driver that goes on looks like one that begins. */
+	bool park = queue->vq.last_avail != 0;
 	unsigned int times = 0;
 
-	while (queue->leader ||
-	       queue->under_way > (park ? queue->lock_waits : 0)) {
+	while (queue->leader || queue->under_way > (park ? queue->parked : 0)) {
 		if (wait_a_while(queue))
 			continue;
 		if (++times == STOP_PATIENCE)
 			log_warn("queue %u: still waiting for %u requests to "
 				 "end, perhaps for a disk",
 				 queue->index, queue->under_way);
-		if (park && !leader_waits(queue))
+		if ((park && !cancel) || !queue->under_way)
 			continue;
 		/* Calls that are cancelled may complete right here. */
 		pthread_mutex_unlock(&queue->lock);
-		queue_cancel(queue);
+		relay_cancel(queue->client->relay);
 		pthread_mutex_lock(&queue->lock);
 	}
 }
@@ -239,8 +225,7 @@ uint16_t queue_stop(struct queue *queue)
 	atomic_store(&queue->attention, true);
 	if (write(queue->wake_fd, &one, sizeof(one)) < 0)
 		log_error("queue %u: cannot be woken: %m", queue->index);
-	/* At 0 a driver that goes on looks like one that begins. */
-	wait_idle(queue, queue->vq.last_avail != 0);
+	wait_idle(queue, queue->client->ending);
 	queue_interrupt(queue);
 	next = queue->vq.last_avail;
 	free_calls(queue);
@@ -253,21 +238,27 @@ uint16_t queue_stop(struct queue *queue)
 	return next;
 }
 
-void queue_forget(struct queue *queue)
+static void free_late_calls(struct queue *queue)
 {
-	pthread_mutex_lock(&queue->lock);
-	while (queue->lock_waits) {
-		pthread_mutex_unlock(&queue->lock);
-		queue_cancel(queue);
-		pthread_mutex_lock(&queue->lock);
-		if (queue->lock_waits)
-			wait_a_while(queue);
-	}
 	while (queue->late) {
 		struct virtio_call *vcall = queue->late;
 
 		queue->late = vcall->next;
 		queue_free_call(queue, vcall);
+	}
+}
+
+void queue_forget(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	free_late_calls(queue);
+	while (queue->parked) {
+		pthread_mutex_unlock(&queue->lock);
+		relay_cancel(queue->client->relay);
+		pthread_mutex_lock(&queue->lock);
+		if (!queue->late)
+			wait_a_while(queue);
+		free_late_calls(queue);
 	}
 	free_calls(queue);
 	pthread_mutex_unlock(&queue->lock);

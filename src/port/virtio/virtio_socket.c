@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "../../leftover.h"
 #include "../../log.h"
-#include "../../options.h"
-#include "../../systemd.h"
 #include "virtio.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,13 +8,11 @@
 #include <libgen.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/fsuid.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -192,8 +188,7 @@ static int bind_for_group(const struct place *place, int fd, const char *name)
 	return -EPERM;
 }
 
-static int bind_and_listen(const struct place *place,
-			   const struct options *options)
+static int bind_and_listen(const struct place *place)
 {
 	int fd, r;
 
@@ -203,8 +198,8 @@ static int bind_and_listen(const struct place *place,
 		log_error("cannot make a socket: %m");
 		return r;
 	}
-	if (options->socket_group)
-		r = bind_for_group(place, fd, options->socket_group);
+	if (virtio_options.socket_group)
+		r = bind_for_group(place, fd, virtio_options.socket_group);
 	else
 		r = bind_as(place, fd, 0177, getegid());
 	if (r < 0)
@@ -224,7 +219,7 @@ fail:
 }
 
 /* A socket that listens at PATH until leftover_remove(); or -errno. */
-static int listen_at(const char *path, const struct options *options)
+static int listen_at(const char *path)
 {
 	struct place place = { .path = path, .dir = -1 };
 	int r;
@@ -237,7 +232,7 @@ static int listen_at(const char *path, const struct options *options)
 		r = clear_path(&place);
 	}
 	if (r == 0)
-		r = bind_and_listen(&place, options);
+		r = bind_and_listen(&place);
 	if (place.dir >= 0)
 		close(place.dir);
 	free(place.name);
@@ -278,32 +273,32 @@ static int check_inherited(int fd, bool *ret_listens)
 	return 0;
 }
 
-/* Waits until FD can be read: 0, or -ECANCELED for a signal of SIGNALS. */
-static int wait_readable(int fd, int signals)
+/* Waits until FD can be read: 1, or 0 if STOP_FD can, or -errno. */
+static int wait_readable(int fd, int stop_fd)
 {
 	struct pollfd ready[] = {
 		{ .fd = fd, .events = POLLIN },
-		{ .fd = signals, .events = POLLIN },
+		{ .fd = stop_fd, .events = POLLIN },
 	};
 
 	while (poll(ready, 2, -1) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return ready[1].revents ? -ECANCELED : 0;
+	return ready[1].revents ? 0 : 1;
 }
 
 /*
  * Waits for a front end that says something: a connection that is closed
  * without a word was only somebody who asks whether the socket is taken.
  */
-static int accept_talker(int listener, int signals)
+static int accept_talker(int listener, int stop_fd, int *ret_fd)
 {
 	for (;;) {
-		int r = wait_readable(listener, signals);
+		int r = wait_readable(listener, stop_fd);
 		char byte;
 		int fd;
 
-		if (r < 0)
+		if (r <= 0)
 			return r;
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED ||
@@ -314,41 +309,33 @@ static int accept_talker(int listener, int signals)
 			log_error("cannot accept a connection: %m");
 			return r;
 		}
-		r = wait_readable(fd, signals);
-		if (r == 0 && recv(fd, &byte, 1, MSG_PEEK) == 1)
-			return fd;
+		r = wait_readable(fd, stop_fd);
+		if (r == 1 && recv(fd, &byte, 1, MSG_PEEK) == 1) {
+			*ret_fd = fd;
+			return 1;
+		}
 		close(fd);
-		if (r < 0)
+		if (r <= 0)
 			return r;
 	}
 }
 
-/* The same; SIGTERM and SIGINT end it with -ECANCELED. */
-static int accept_front_end(int listener)
+int virtio_socket_accept(struct virtio_socket *sock, int stop_fd, int *ret_fd)
 {
-	sigset_t ending, old;
-	int signals, fd;
+	int r;
 
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGINT);
-	sigprocmask(SIG_BLOCK, &ending, &old);
-	signals = signalfd(-1, &ending, SFD_CLOEXEC);
-	if (signals < 0) {
-		fd = -errno;
-		log_error("cannot wait for signals: %m");
-	} else {
-		fd = accept_talker(listener, signals);
-		/* One that came is done with; it must not come again. */
-		if (fd == -ECANCELED) {
-			struct signalfd_siginfo info;
-
-			(void)!read(signals, &info, sizeof(info));
-		}
-		close(signals);
+	if (sock->fd < 0)
+		return 0;
+	if (!sock->listens) {
+		*ret_fd = sock->fd;
+		sock->fd = -1;
+		return 1;
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	return fd;
+	r = accept_talker(sock->fd, stop_fd, ret_fd);
+	/* The next one shall be refused at once, not wait. */
+	close(sock->fd);
+	sock->fd = -1;
+	return r;
 }
 
 /* What the program of process PID emulates; NULL if that is not known. */
@@ -380,7 +367,7 @@ static char *machine_of(const struct ucred *peer)
 	return *name ? strdup(name) : NULL;
 }
 
-static char *peer_machine(int fd)
+char *virtio_socket_machine(int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
@@ -390,41 +377,37 @@ static char *peer_machine(int fd)
 	return machine_of(&peer);
 }
 
-int virtio_socket_open(struct virtio_socket *sock, const char *path,
-		       const struct options *options)
+int virtio_socket_open(struct virtio_socket *sock, const char *path)
 {
-	int fd = options->listen_fd;
-	bool listens = true;
-	int r;
+	int fd = virtio_options.listen_fd;
 
-	*sock = (struct virtio_socket){ .fd = -1 };
-	if (fd < 0) {
-		fd = listen_at(path, options);
+	*sock = (struct virtio_socket){ .fd = -1, .listens = true };
+	if (fd >= 0 && path) {
+		log_error("--fd and virtio:%s: give one of them", path);
+		return -EINVAL;
+	}
+	if (fd < 0 && !path) {
+		log_error("virtio: wants a socket: give virtio:SOCKET or --fd");
+		return -EINVAL;
+	}
+	if (path) {
+		fd = listen_at(path);
 		if (fd < 0)
 			return fd;
 		log_info("waiting for the monitor to connect to %s", path);
 	} else {
-		r = check_inherited(fd, &listens);
+		int r = check_inherited(fd, &sock->listens);
+
 		if (r < 0)
 			return r;
 	}
-	systemd_notify("READY=1");
 	sock->fd = fd;
-	if (listens) {
-		sock->fd = accept_front_end(fd);
-		close(fd);
-	}
-	if (sock->fd < 0) {
-		r = sock->fd;
-		virtio_socket_close(sock);
-		return r;
-	}
-	sock->machine = peer_machine(sock->fd);
 	return 0;
 }
 
 void virtio_socket_close(struct virtio_socket *sock)
 {
-	free(sock->machine);
-	*sock = (struct virtio_socket){ .fd = -1 };
+	if (sock->fd >= 0)
+		close(sock->fd);
+	sock->fd = -1;
 }

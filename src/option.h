@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One option of the command line. Whoever reads its value declares it: a port
+ * in its row, the command in options.c.
+ */
+#ifndef OPTION_H
+#define OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the word behind an option becomes a value. */
+enum option_type {
+	OPTION_SET,   /* no word: a bool becomes true */
+	OPTION_CLEAR, /* no word: a bool becomes false */
+	OPTION_STRING,
+	OPTION_NUMBER, /* a uint64_t */
+	OPTION_INT,    /* an int, not negative */
+	OPTION_CHOICE, /* an int, by name */
+	OPTION_ABI,
+	/* No value: the word is the argument of the port with this row. */
+	OPTION_ARGUMENT,
+};
+
+struct option_choice {
+	const char *name; /* NULL: the end of the list */
+	int value;
+};
+
+struct option {
+	const char *name; /* without the dashes; NULL: the end of the list */
+	enum option_type type;
+	void *value;	  /* holds the default at first; lasts for ever */
+	const char *word; /* for the help text; NULL exactly for SET, CLEAR */
+	const char *help;
+	const struct option_choice *choices;
+	uint64_t max; /* bytes of a string; 0: any */
+	/* Given without a port of its row's kind, it stands for SCHEME: */
+	bool selects;
+};
+
+/* A row, with further members behind it. */
+#define OPTION(name_, type_, value_, word_, help_, ...)                 \
+	{                                                               \
+		.name = name_, .type = OPTION_##type_, .value = value_, \
+		.word = word_, .help = help_, __VA_ARGS__               \
+	}
+
+static inline bool option_takes_word(const struct option *option)
+{
+	return option->type != OPTION_SET && option->type != OPTION_CLEAR;
+}
+
+/*
+ * Puts WORD (NULL exactly for those without one) into the option's value.
+ * 0 or -EINVAL, logged.
+ */
+int option_apply(const struct option *option, const char *word);
+
+#endif

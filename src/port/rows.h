@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A row for each port, for src/port/table.c: CLIENT_PORT(virtio) stands
+ * for virtio_port_ops.
+ * The first of each kind is the one for what names none.
+ */
+CLIENT_PORT(virtio)
+SERVER_PORT(dir)
+
+/* A test program's own. */
+#ifdef EXTRA_PORTS
+EXTRA_PORTS
+#endif

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve.h"
+#include "log.h"
+#include "options.h"
+#include "port/port.h"
+#include "relay.h"
+#include "systemd.h"
+#include "trace.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct connection {
+	struct connection *next;
+	struct serving *serving;
+	struct client *client;
+	const struct crossfuse_abi *monitor;
+	struct relay relay;
+	pthread_t thread;
+	bool ended;
+	int result;
+};
+
+struct serving {
+	const struct options *options;
+	struct client_port *client_port;
+	struct server_port *server_port;
+	struct trace *trace; /* NULL: none */
+	struct connection *connections;
+	pthread_mutex_t lock; /* of ENDED, TRACED and what is below them */
+	bool traced;	      /* a connection is being recorded */
+	int wake_fd;	      /* a connection has ended, or all shall */
+	int result;
+};
+
+/* For the signal handler only. */
+static struct serving *running;
+static volatile sig_atomic_t terminated;
+
+static void wake(const struct serving *serving)
+{
+	uint64_t one = 1;
+	int error = errno;
+
+	if (write(serving->wake_fd, &one, sizeof(one)) < 0)
+		errno = error;
+}
+
+static void on_terminate(int signal_number)
+{
+	(void)signal_number;
+	terminated = 1;
+	running->client_port->ops->stop(running->client_port);
+	wake(running);
+}
+
+static void handle_signals(struct serving *serving)
+{
+	struct sigaction terminate = { .sa_handler = on_terminate };
+
+	running = serving;
+	sigemptyset(&terminate.sa_mask);
+	sigaction(SIGTERM, &terminate, NULL);
+	sigaction(SIGINT, &terminate, NULL);
+}
+
+static void ignore_signals(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+}
+
+static const struct crossfuse_abi *monitor_abi(struct client *client)
+{
+	const struct crossfuse_abi *abi;
+	const char *machine = NULL;
+
+	if (client->ops->peer_machine)
+		machine = client->ops->peer_machine(client);
+	if (!machine) {
+		log_debug("the peer's program does not tell an architecture");
+		return NULL;
+	}
+	abi = crossfuse_abi_by_name(machine);
+	if (abi)
+		log_debug("the peer is a monitor for %s: ABI %s", machine,
+			  crossfuse_abi_name(abi));
+	else
+		log_warn("the peer is a monitor for %s, an architecture that "
+			 "is not known: name it with --client-abi",
+			 machine);
+	return abi;
+}
+
+/* A trace holds one conversation at a time. */
+static int take_trace(struct connection *connection)
+{
+	struct serving *serving = connection->serving;
+	struct relay *relay = &connection->relay;
+	bool mine;
+
+	if (!serving->trace)
+		return 0;
+	pthread_mutex_lock(&serving->lock);
+	mine = !serving->traced;
+	serving->traced = true;
+	pthread_mutex_unlock(&serving->lock);
+	if (!mine) {
+		log_warn("--trace: another client is being recorded: this one "
+			 "is not");
+		return 0;
+	}
+	relay->trace = serving->trace;
+	return trace_start(serving->trace, relay->config.server);
+}
+
+static void drop_trace(struct connection *connection)
+{
+	struct serving *serving = connection->serving;
+
+	if (!connection->relay.trace)
+		return;
+	pthread_mutex_lock(&serving->lock);
+	serving->traced = false;
+	pthread_mutex_unlock(&serving->lock);
+}
+
+static int serve_client(struct connection *connection)
+{
+	struct serving *serving = connection->serving;
+	struct client *client = connection->client;
+	struct relay *relay = &connection->relay;
+	int ret;
+
+	ret = relay_init(relay, client, serving->server_port, serving->options,
+			 connection->monitor);
+	if (ret < 0)
+		return ret;
+	ret = take_trace(connection);
+	if (ret == 0)
+		ret = client->ops->serve(client, relay);
+	drop_trace(connection);
+	relay_destroy(relay);
+	return ret;
+}
+
+static void *connection_main(void *argument)
+{
+	struct connection *connection = argument;
+	struct serving *serving = connection->serving;
+	int result = serve_client(connection);
+
+	pthread_mutex_lock(&serving->lock);
+	connection->client->ops->close(connection->client);
+	connection->result = result;
+	connection->ended = true;
+	pthread_mutex_unlock(&serving->lock);
+	wake(serving);
+	return NULL;
+}
+
+/* Signals are for the main thread. */
+static int start_thread(struct connection *connection)
+{
+	sigset_t all, old;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&connection->thread, NULL, connection_main,
+			       connection);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -error;
+}
+
+static int connect_client(struct serving *serving, struct client *client,
+			  const struct crossfuse_abi *monitor)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int ret = -ENOMEM;
+
+	if (connection) {
+		connection->serving = serving;
+		connection->client = client;
+		connection->monitor = monitor;
+		ret = start_thread(connection);
+	}
+	if (ret < 0) {
+		log_error("cannot serve another client: %s", strerror(-ret));
+		client->ops->close(client);
+		free(connection);
+		return ret;
+	}
+	connection->next = serving->connections;
+	serving->connections = connection;
+	return 0;
+}
+
+/* Frees the connections that have ended; STOP ends the others. */
+static void reap(struct serving *serving, bool stop)
+{
+	struct connection **at = &serving->connections;
+
+	while (*at) {
+		struct connection *connection = *at;
+		bool ended;
+
+		pthread_mutex_lock(&serving->lock);
+		ended = connection->ended;
+		if (!ended && stop)
+			connection->client->ops->stop(connection->client);
+		pthread_mutex_unlock(&serving->lock);
+		if (!ended) {
+			at = &connection->next;
+			continue;
+		}
+		pthread_join(connection->thread, NULL);
+		if (connection->result < 0)
+			serving->result = connection->result;
+		*at = connection->next;
+		free(connection);
+	}
+}
+
+static void wait_for_connections(struct serving *serving)
+{
+	uint64_t count;
+
+	for (;;) {
+		reap(serving, terminated);
+		if (!serving->connections)
+			return;
+		if (read(serving->wake_fd, &count, sizeof(count)) < 0 &&
+		    errno != EINTR)
+			log_error("cannot wait for clients to end: %m");
+	}
+}
+
+static int accept_client(struct serving *serving, struct client **ret_client)
+{
+	struct client_port *port = serving->client_port;
+
+	return port->ops->accept(port, ret_client);
+}
+
+/*
+ * What the first client's program is can be seen from outside the sandbox
+ * only; there are no threads before it is entered.
+ */
+static int serve_clients(struct serving *serving)
+{
+	struct server_port *server = serving->server_port;
+	const struct crossfuse_abi *monitor = NULL;
+	struct client *client;
+	int ret;
+
+	ret = accept_client(serving, &client);
+	if (ret <= 0)
+		return ret;
+	monitor = monitor_abi(client);
+	if (server->ops->confine) {
+		ret = server->ops->confine(server);
+		if (ret != 0) { /* an error, or a child has done all */
+			client->ops->close(client);
+			return ret < 0 ? ret : 0;
+		}
+	}
+	do {
+		/* One that cannot be served does not end the others. */
+		ret = connect_client(serving, client, monitor);
+		if (ret < 0)
+			serving->result = ret;
+		ret = accept_client(serving, &client);
+		reap(serving, false);
+		if (ret > 0)
+			monitor = monitor_abi(client);
+	} while (ret > 0);
+	wait_for_connections(serving);
+	return ret < 0 ? ret : serving->result;
+}
+
+/* SCHEME:ARGUMENT, as options.c has checked it. */
+static const char *argument_of(const char *spec, size_t *ret_scheme_len)
+{
+	const char *colon = strchr(spec, ':');
+
+	*ret_scheme_len = (size_t)(colon - spec);
+	return colon[1] ? colon + 1 : NULL;
+}
+
+static int open_server(struct serving *serving)
+{
+	const struct options *options = serving->options;
+	const struct server_port_ops *ops;
+	const char *argument;
+	size_t length;
+
+	argument = argument_of(options->server, &length);
+	ops = server_port_find(options->server, length);
+	return ops->open(argument, options, &serving->server_port);
+}
+
+static int open_client(struct serving *serving)
+{
+	const struct options *options = serving->options;
+	const struct client_port_ops *ops;
+	const char *argument;
+	size_t length;
+
+	argument = argument_of(options->client, &length);
+	ops = client_port_find(options->client, length);
+	return ops->open(argument, options, &serving->client_port);
+}
+
+int serve(const struct options *options)
+{
+	struct serving serving = { .options = options,
+				   .lock = PTHREAD_MUTEX_INITIALIZER };
+	int ret;
+
+	serving.wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (serving.wake_fd < 0)
+		return -errno;
+	ret = open_server(&serving);
+	if (ret < 0)
+		goto close_wake;
+	/* From the sandbox the file could not be reached. */
+	if (options->trace)
+		ret = trace_open(options->trace, options->trace_data,
+				 &serving.trace);
+	if (ret == 0)
+		ret = open_client(&serving);
+	if (ret < 0)
+		goto close_trace;
+	handle_signals(&serving);
+	systemd_notify("READY=1");
+	ret = serve_clients(&serving);
+	ignore_signals();
+	serving.client_port->ops->close(serving.client_port);
+close_trace:
+	trace_close(serving.trace);
+	serving.server_port->ops->close(serving.server_port);
+close_wake:
+	close(serving.wake_fd);
+	return ret;
+}
