@@ -79,9 +79,9 @@ struct call {
 	struct relay *relay;
 	struct crossfuse_call state; /* what the session remembers */
 	struct crossfuse_call far;   /* and the one towards the server's peer */
-	uint64_t number;    /* its unique as a numbered server knows it */
-	uint64_t interrupt; /* the client's unique of its INTERRUPT; 0: none */
-	struct call *next;  /* in flight */
+	/* The same of the latest INTERRUPT of it, if it is INTERRUPTED. */
+	struct crossfuse_call interrupt, far_interrupt;
+	bool interrupted;
 	atomic_uchar phase;
 };
 

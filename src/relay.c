@@ -453,7 +453,6 @@ void relay_forward(struct call *call)
 		relay_fail(call, -EIO);
 		return;
 	}
-	relay_flight_restore(relay, call);
 	if (relay->server->ops->negotiates)
 		ret = crossfuse_session_reply(
 			&relay->far, &call->far, call->out, call->out_len,

@@ -7,6 +7,7 @@
 #define RELAY_H
 
 #include "call.h"
+#include <crossfuse/inflight.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -28,15 +29,13 @@ struct relay_stripe {
 	alignas(64) atomic_long calls;
 };
 
-/* The calls of a numbered server, by their number; a power of two. */
-#define RELAY_BUCKETS 256
-
+/* The calls of a numbered server. */
 struct relay_flight {
 	pthread_mutex_t lock;
-	uint64_t last; /* number given out */
-	int failed;    /* what calls get instead, a negative errno; 0: none */
-	int dead;      /* the same, until reset */
-	struct call *buckets[RELAY_BUCKETS];
+	struct crossfuse_inflight table;
+	void *memory;
+	int failed; /* what calls get instead, a negative errno; 0: none */
+	int dead;   /* the same, until reset */
 };
 
 /* What a test, or a user who wonders, may want to know. */
@@ -56,7 +55,6 @@ struct relay {
 	struct relay_counters counters;
 	atomic_bool ready;	     /* relay_init() is done */
 	struct relay_flight *flight; /* NULL: the server is not numbered */
-	atomic_bool swapped; /* a numbered server's byte order is the other */
 
 	/*
 	 * The gate: FUSE_INIT and FUSE_DESTROY run alone, and relay_hold()

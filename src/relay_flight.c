@@ -3,21 +3,33 @@
 #include "log.h"
 #include "port/port.h"
 #include "relay_private.h"
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
 
-/* FUSE_INT_REQ_BIT, FUSE_UNIQUE_RESEND of linux/fuse.h */
-#define INTERRUPT_BIT UINT64_C(1)
-#define RESEND_BIT    (UINT64_C(1) << 63)
+/* More than all queues of a client hold; what is not needed is not touched. */
+#define CAPACITY (1U << 17)
 
 int relay_flight_init(struct relay *relay)
 {
+	size_t size = crossfuse_inflight_size(CAPACITY);
 	struct relay_flight *flight = calloc(1, sizeof(*flight));
+	uint64_t seed = 0;
 
 	if (!flight)
 		return -ENOMEM;
+	flight->memory = malloc(size);
+	if (!flight->memory) {
+		free(flight);
+		return -ENOMEM;
+	}
+	/* Without it a client could only slow itself down. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		log_debug("no random numbers: %m");
+	crossfuse_inflight_init(&flight->table, flight->memory, size, CAPACITY,
+				seed);
 	pthread_mutex_init(&flight->lock, NULL);
 	relay->flight = flight;
 	return 0;
@@ -25,145 +37,121 @@ int relay_flight_init(struct relay *relay)
 
 void relay_flight_destroy(struct relay *relay)
 {
-	if (!relay->flight)
+	struct relay_flight *flight = relay->flight;
+
+	if (!flight)
 		return;
-	pthread_mutex_destroy(&relay->flight->lock);
-	free(relay->flight);
+	pthread_mutex_destroy(&flight->lock);
+	free(flight->memory);
+	free(flight);
 	relay->flight = NULL;
 }
 
-/* A number in a message of the server's, at 8 bytes behind its header's ERROR. */
-static uint64_t get64(const struct relay *relay, const void *at)
+/* The session that faces the server, and what it remembers of a call. */
+static struct crossfuse_call *far_state(const struct relay *relay,
+					struct call *call)
 {
-	uint64_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return atomic_load(&relay->swapped) ? __builtin_bswap64(value) : value;
+	return relay->server->ops->negotiates ? &call->far : &call->state;
 }
 
-static void put64(const struct relay *relay, void *at, uint64_t value)
+static uint64_t unique_of(const struct relay *relay, const void *header)
 {
-	if (atomic_load(&relay->swapped))
-		value = __builtin_bswap64(value);
-	memcpy(at, &value, sizeof(value));
+	return crossfuse_reply_unique(
+		relay->server->ops->negotiates ? &relay->far : &relay->session,
+		header);
 }
 
-static void *unique_of(void *header)
+static int renumber(struct relay *relay, struct call *call, uint64_t number)
 {
-	return (char *)header + offsetof(struct cf_in_header, unique);
+	return crossfuse_call_renumber(far_state(relay, call), call->head,
+				       call->head_len, number);
 }
 
-static_assert(offsetof(struct cf_in_header, unique) ==
-		      offsetof(struct cf_out_header, unique),
-	      "a request and its reply have their unique at the same place");
-
-static struct call **bucket(struct relay_flight *flight, uint64_t number)
+/* It may be answered from here on. */
+static int put(struct relay *relay, struct call *call, uint64_t *ret_number)
 {
-	return &flight->buckets[number / 2 % RELAY_BUCKETS];
-}
-
-/* The following with the lock held. */
-
-static struct call **find(struct relay_flight *flight, uint64_t number)
-{
-	struct call **at = bucket(flight, number);
-
-	while (*at && (*at)->number != number)
-		at = &(*at)->next;
-	return at;
-}
-
-/* By the client's number. */
-static struct call *find_client(struct relay_flight *flight, uint64_t unique)
-{
-	for (unsigned int i = 0; i < RELAY_BUCKETS; i++)
-		for (struct call *call = flight->buckets[i]; call;
-		     call = call->next)
-			if (((call->state.unique ^ unique) & ~RESEND_BIT) == 0)
-				return call;
-	return NULL;
-}
-
-static uint64_t next_number(struct relay_flight *flight,
-			    const struct call *call)
-{
-	flight->last += 2;
-	return flight->last | (call->state.unique & RESEND_BIT);
-}
-
-static struct call *remove_call(struct relay_flight *flight, uint64_t number)
-{
-	struct call **at = find(flight, number);
-	struct call *call = *at;
-
-	if (call)
-		*at = call->next;
-	return call;
-}
-
-/* Without the lock. */
-
-static int put(struct relay_flight *flight, struct call *call)
-{
+	struct relay_flight *flight = relay->flight;
 	int ret;
 
 	pthread_mutex_lock(&flight->lock);
 	ret = flight->failed;
+	if (ret == 0)
+		ret = crossfuse_inflight_put(&flight->table, call->state.unique,
+					     call, ret_number);
 	if (ret == 0) {
-		struct call **at;
-
-		call->number = next_number(flight, call);
-		call->interrupt = 0;
-		at = bucket(flight, call->number);
-		call->next = *at;
-		*at = call;
+		call->interrupted = false;
+		ret = renumber(relay, call, *ret_number);
 	}
 	pthread_mutex_unlock(&flight->lock);
-	return ret;
+	return ret == -ENOBUFS ? -EAGAIN : ret;
+}
+
+/* NULL: it has ended. */
+static struct call *take(struct relay *relay, uint64_t number)
+{
+	struct relay_flight *flight = relay->flight;
+	void *call = NULL;
+
+	pthread_mutex_lock(&flight->lock);
+	if (crossfuse_inflight_take(&flight->table, number, &call) < 0)
+		call = NULL;
+	pthread_mutex_unlock(&flight->lock);
+	return call;
 }
 
 /*
- * An INTERRUPT names its target by number, and is known by the same one with
- * bit 0 set. False: its target has ended, and so does it.
+ * An INTERRUPT gets its target's number. The target keeps what the session
+ * remembers of it, for its answer. False: that has ended, and so does this.
  */
 static bool renumber_interrupt(struct relay *relay, struct call *call)
 {
-	struct cf_interrupt_in *in = call_arg(call);
 	struct relay_flight *flight = relay->flight;
+	uint64_t unique, number;
 	struct call *target;
-	uint64_t number = 0;
+	void *found;
+	int ret;
 
+	ret = crossfuse_interrupt_unique(far_state(relay, call), call->head,
+					 call->head_len, &unique);
+	if (ret < 0)
+		return false;
 	pthread_mutex_lock(&flight->lock);
-	target = find_client(flight, get64(relay, &in->unique));
-	if (target) {
-		number = target->number;
-		target->interrupt = call->state.unique;
+	ret = crossfuse_inflight_find(&flight->table, unique, &number, &found);
+	if (ret == 0)
+		ret = renumber(relay, call, number);
+	if (ret == 0) {
+		target = found;
+		target->interrupt = call->state;
+		target->far_interrupt = call->far;
+		target->interrupted = true;
 	}
 	pthread_mutex_unlock(&flight->lock);
-	if (!target)
-		return false;
-	put64(relay, &in->unique, number);
-	put64(relay, unique_of(call->head), number | INTERRUPT_BIT);
-	return true;
+	return ret == 0;
+}
+
+/* Those that no reply is looked for have a number that nobody else has. */
+static bool renumber_silent(struct relay *relay, struct call *call)
+{
+	switch (call->state.opcode) {
+	case CF_INTERRUPT:
+		return renumber_interrupt(relay, call);
+	case CF_NOTIFY_REPLY: /* has that of a notification */
+		return true;
+	default:
+		return renumber(relay, call, 0) == 0;
+	}
 }
 
 /* A request that is not answered: it is done when it was sent. */
 static int submit_silent(struct relay *relay, struct call *call)
 {
-	struct relay_flight *flight = relay->flight;
-	bool send;
+	bool failed;
 	int ret = 0;
 
-	pthread_mutex_lock(&flight->lock);
-	call->number = next_number(flight, call);
-	send = !flight->failed;
-	pthread_mutex_unlock(&flight->lock);
-	if (call->state.opcode == CF_INTERRUPT)
-		send = send && renumber_interrupt(relay, call);
-	/* NOTIFY_REPLY has the number of a notification. */
-	else if (call->state.opcode != CF_NOTIFY_REPLY)
-		put64(relay, unique_of(call->head), call->number);
-	if (send)
+	pthread_mutex_lock(&relay->flight->lock);
+	failed = relay->flight->failed;
+	pthread_mutex_unlock(&relay->flight->lock);
+	if (!failed && renumber_silent(relay, call))
 		ret = relay->server->ops->submit(relay->server, call);
 	if (ret == 0) {
 		call->out_len = 0;
@@ -175,32 +163,21 @@ static int submit_silent(struct relay *relay, struct call *call)
 
 int relay_flight_submit(struct relay *relay, struct call *call)
 {
-	const struct cf_in_header *in = call_in(call);
-	struct relay_flight *flight = relay->flight;
-	struct call *own = NULL;
+	bool ended = false;
 	uint64_t number;
 	int ret;
 
-	atomic_store(&relay->swapped,
-		     in->len != call->head_len + call->data_len);
 	if (!crossfuse_opcode_has_reply(call->state.opcode))
 		return submit_silent(relay, call);
 	call_waits(call);
 	atomic_store(&call->phase, PHASE_SUBMITTING);
-	ret = put(flight, call);
-	if (ret < 0) {
-		atomic_store(&call->phase, PHASE_SUBMITTED);
-		return ret;
+	ret = put(relay, call, &number);
+	if (ret == 0) {
+		ret = relay->server->ops->submit(relay->server, call);
+		/* Others may have ended it meanwhile. */
+		ended = ret < 0 && !take(relay, number);
 	}
-	number = call->number;
-	put64(relay, unique_of(call->head), number);
-	ret = relay->server->ops->submit(relay->server, call);
-	if (ret < 0) {
-		pthread_mutex_lock(&flight->lock);
-		own = remove_call(flight, number);
-		pthread_mutex_unlock(&flight->lock);
-	}
-	if (own) {
+	if (ret < 0 && !ended) {
 		atomic_store(&call->phase, PHASE_SUBMITTED);
 		return ret;
 	}
@@ -214,103 +191,97 @@ bool relay_flight_ends(struct call *call)
 	return atomic_exchange(&call->phase, PHASE_ENDED) != PHASE_SUBMITTING;
 }
 
-void relay_flight_restore(struct relay *relay, struct call *call)
+/* What a peer says of an INTERRUPT, translated; -errno: nobody wants it. */
+static int pass_interrupt(struct relay *relay, struct call *target,
+			  struct cf_out_header *header)
 {
-	put64(relay, unique_of(call->out), call->state.unique);
+	int ret = 0;
+
+	if (!target->interrupted)
+		return -ENOENT;
+	if (relay->server->ops->negotiates)
+		ret = crossfuse_session_reply(&relay->far,
+					      &target->far_interrupt, header,
+					      sizeof(*header), sizeof(*header));
+	if (ret == 0)
+		ret = crossfuse_session_reply(&relay->session,
+					      &target->interrupt, header,
+					      sizeof(*header), sizeof(*header));
+	return ret;
 }
 
-/* EAGAIN or ENOSYS, of this machine, if a peer answers an INTERRUPT so. */
-static int interrupt_error(const struct relay *relay,
-			   const struct cf_out_header *header)
-{
-	const struct crossfuse_abi *abi = relay->config.server;
-	uint32_t raw = (uint32_t)header->error;
-	int error;
-
-	if (atomic_load(&relay->swapped))
-		raw = __builtin_bswap32(raw);
-	error = -(int)raw;
-	if (relay->far_config.role == CROSSFUSE_ROLE_SERVER)
-		error = crossfuse_errno(abi, crossfuse_abi_native(), error,
-					NULL);
-	return error == EAGAIN || error == ENOSYS ? -error : 0;
-}
-
-/* Passes what a peer says of an INTERRUPT on, if its target is in flight. */
-static void take_interrupt(struct relay *relay,
-			   const struct cf_out_header *header, uint64_t number)
+/*
+ * A peer answers an INTERRUPT itself only to have it again later (EAGAIN) or
+ * never (ENOSYS). That is for the client if its target is still in flight.
+ */
+static void take_interrupt(struct relay *relay, struct cf_out_header *header,
+			   uint64_t number)
 {
 	const struct client *client = relay->client;
-	struct cf_out_header out;
-	struct iovec iov = { &out, sizeof(out) };
-	struct crossfuse_call state = { 0 };
-	int error = interrupt_error(relay, header);
-	struct call *target;
+	struct iovec iov = { header, sizeof(*header) };
+	void *target;
+	int ret;
 
 	pthread_mutex_lock(&relay->flight->lock);
-	target = *find(relay->flight, number & ~INTERRUPT_BIT);
-	if (target && target->interrupt) {
-		state = target->state;
-		state.unique = target->interrupt;
-	}
+	ret = crossfuse_inflight_get(&relay->flight->table, number, &target);
+	if (ret == 0)
+		ret = pass_interrupt(relay, target, header);
 	pthread_mutex_unlock(&relay->flight->lock);
-	if (!error || !state.unique || !client || !client->ops->notify) {
+	if (ret < 0 || !client || !client->ops->notify)
 		atomic_fetch_add(&relay->counters.late, 1);
-		return;
-	}
-	crossfuse_session_error(&relay->session, &state, error, &out);
-	client->ops->notify(relay->client, &iov, 1);
+	else
+		client->ops->notify(relay->client, &iov, 1);
 }
 
 struct call *relay_take(struct relay *relay, const void *header)
 {
-	struct relay_flight *flight = relay->flight;
 	struct cf_out_header copy;
 	struct call *call;
 	uint64_t number;
 
+	/* Before relay_init() is done nothing was asked. */
+	if (!atomic_load(&relay->ready))
+		return NULL;
 	memcpy(&copy, header, sizeof(copy));
-	number = get64(relay, &copy.unique);
-	if (number & INTERRUPT_BIT) {
+	number = unique_of(relay, &copy);
+	if (number & CF_INT_REQ_BIT) {
 		take_interrupt(relay, &copy, number);
 		return NULL;
 	}
-	pthread_mutex_lock(&flight->lock);
-	call = remove_call(flight, number);
-	pthread_mutex_unlock(&flight->lock);
+	call = take(relay, number);
 	if (!call && atomic_fetch_add(&relay->counters.late, 1) == 0)
 		log_warn("the server answers a request that has ended, or "
 			 "never was: thrown away (said once)");
 	return call;
 }
 
-static struct call *take_all(struct relay_flight *flight, int error, bool dead)
+/* NULL: there is none any more. */
+static struct call *take_oldest(struct relay_flight *flight)
 {
-	struct call *all = NULL, *call;
+	uint64_t number;
+	void *call;
+
+	pthread_mutex_lock(&flight->lock);
+	if (crossfuse_inflight_next(&flight->table, 0, &number, &call) < 0 ||
+	    crossfuse_inflight_take(&flight->table, number, &call) < 0)
+		call = NULL;
+	pthread_mutex_unlock(&flight->lock);
+	return call;
+}
+
+void relay_flight_fail(struct relay *relay, int error, bool dead)
+{
+	struct relay_flight *flight = relay->flight;
+	struct call *call;
 
 	pthread_mutex_lock(&flight->lock);
 	if (dead)
 		flight->dead = error;
 	flight->failed = flight->dead ? flight->dead : error;
-	for (unsigned int i = 0; i < RELAY_BUCKETS; i++) {
-		while ((call = flight->buckets[i])) {
-			flight->buckets[i] = call->next;
-			call->next = all;
-			all = call;
-		}
-	}
 	pthread_mutex_unlock(&flight->lock);
-	return all;
-}
-
-void relay_flight_fail(struct relay *relay, int error, bool dead)
-{
-	struct call *call, *next;
-
-	for (call = take_all(relay->flight, error, dead); call; call = next) {
-		next = call->next;
+	/* None comes any more. */
+	while ((call = take_oldest(flight)))
 		relay_fail(call, error);
-	}
 }
 
 void relay_flight_open(struct relay *relay, bool reset)

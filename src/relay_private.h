@@ -22,9 +22,6 @@ void relay_flight_destroy(struct relay *relay);
  */
 int relay_flight_submit(struct relay *relay, struct call *call);
 
-/* Puts the client's unique back into a reply that a peer made. */
-void relay_flight_restore(struct relay *relay, struct call *call);
-
 /*
  * Whether a call that has its reply can be handed to the client: not while
  * its submit() still runs, which sees to it then.
