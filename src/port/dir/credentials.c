@@ -162,7 +162,9 @@ void thread_keep_setid_of_open(const struct op *op, uint32_t open_flags)
  * is not made again. Put aside is what setfsuid() gives back: CAP_FSETID above
  * all, so that a set-group-ID bit goes where it would on a local file system.
  */
-#define ASIDE (CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_FOWNER))
+#define ASIDE                                                             \
+	(CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_FOWNER) | \
+	 CAP_BIT(CAP_LINUX_IMMUTABLE))
 
 static int set_user(const struct dir *dir, uid_t uid)
 {

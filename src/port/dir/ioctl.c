@@ -115,6 +115,28 @@ static int run(int fd, const struct command *command, union value *value)
 	return -ENOTTY;
 }
 
+/*
+ * Linux checks since 5.13 that the caller owns the file, and what only the
+ * superuser may; before that the server is relied upon. As the caller, then,
+ * unless a client that checks tells no caller.
+ */
+static int set_as_caller(struct op *op, int fd, const struct command *command,
+			 union value *value)
+{
+	const struct extensions none = { 0 };
+	struct cred_scope scope;
+	int ret;
+
+	if (op->in->uid == CF_INVALID_UIDGID)
+		return run(fd, command, value);
+	ret = cred_enter(op, &none, &scope);
+	if (ret < 0)
+		return ret;
+	ret = run(fd, command, value);
+	cred_leave(op, &scope);
+	return ret;
+}
+
 static ssize_t run_and_reply(struct op *op, const struct command *command,
 			     int fd)
 {
@@ -129,7 +151,8 @@ static ssize_t run_and_reply(struct op *op, const struct command *command,
 			return -EINVAL;
 		memcpy(&value, op->rest, command->size);
 	}
-	ret = run(fd, command, &value);
+	ret = command->sets ? set_as_caller(op, fd, command, &value)
+			    : run(fd, command, &value);
 	if (ret < 0)
 		return ret;
 	if (out_size > sizeof(value))

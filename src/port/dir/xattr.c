@@ -91,8 +91,10 @@ ssize_t op_setxattr(struct op *op)
 	ret = check(op, name);
 	if (ret < 0)
 		return ret;
-	thread_keep_setid(op, !extended || !(in->setxattr_flags &
-					     CF_SETXATTR_ACL_KILL_SGID));
+	/* Linux before 5.13 does not tell whether an ACL takes S_ISGID off. */
+	thread_keep_setid(op, extended ? !(in->setxattr_flags &
+					   CF_SETXATTR_ACL_KILL_SGID)
+				       : op->in->uid == 0);
 	if (setxattr(path.text, name, value, in->size, (int)in->flags) < 0)
 		return -errno;
 	return 0;
