@@ -67,6 +67,12 @@ int option_apply(const struct option *option, const char *word)
 	case OPTION_CLEAR:
 		*(bool *)option->value = option->type == OPTION_SET;
 		break;
+	case OPTION_ZERO:
+		*(int *)option->value = 0;
+		break;
+	case OPTION_PARSED:
+		ret = option->parse(option, word);
+		break;
 	case OPTION_STRING:
 		if (option->max && (!*word || strlen(word) > option->max)) {
 			log_error("--%s=%s: give 1 to %llu bytes", option->name,

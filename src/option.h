@@ -14,11 +14,13 @@
 enum option_type {
 	OPTION_SET,   /* no word: a bool becomes true */
 	OPTION_CLEAR, /* no word: a bool becomes false */
+	OPTION_ZERO,  /* no word: an int becomes 0 */
 	OPTION_STRING,
 	OPTION_NUMBER, /* a uint64_t */
 	OPTION_INT,    /* an int, not negative */
 	OPTION_CHOICE, /* an int, by name */
 	OPTION_ABI,
+	OPTION_PARSED, /* by PARSE, each time it is given */
 	/* No value: the word is the argument of the port with this row. */
 	OPTION_ARGUMENT,
 };
@@ -31,11 +33,15 @@ struct option_choice {
 struct option {
 	const char *name; /* without the dashes; NULL: the end of the list */
 	enum option_type type;
-	void *value;	  /* holds the default at first; lasts for ever */
-	const char *word; /* for the help text; NULL exactly for SET, CLEAR */
+	void *value; /* holds the default at first; lasts for ever */
+	const char *
+		word; /* for the help text; NULL exactly for SET, CLEAR, ZERO */
 	const char *help;
 	const struct option_choice *choices;
-	uint64_t max; /* bytes of a string; 0: any */
+	uint64_t max;	      /* bytes of a string; 0: any */
+	const char *left_out; /* stands for the word if there is no "="; NULL */
+	/* 0, -ENOMEM, or -EINVAL, logged. */
+	int (*parse)(const struct option *option, const char *word);
 	/* Given without a port of its row's kind, it stands for SCHEME: */
 	bool selects;
 };
@@ -49,7 +55,8 @@ struct option {
 
 static inline bool option_takes_word(const struct option *option)
 {
-	return option->type != OPTION_SET && option->type != OPTION_CLEAR;
+	return option->type != OPTION_SET && option->type != OPTION_CLEAR &&
+	       option->type != OPTION_ZERO;
 }
 
 /*

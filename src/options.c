@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "options.h"
 #include "log.h"
+#include "port/dir/xattrmap.h"
 #include "port/port.h"
 #include "systemd.h"
 #include <errno.h>
@@ -39,6 +40,13 @@ static const struct option_choice caches[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_choice toggles[] = {
+	{ "never", TOGGLE_NEVER },
+	{ "auto", TOGGLE_AUTO },
+	{ "always", TOGGLE_ALWAYS },
+	{ NULL, 0 },
+};
+
 static const struct option_choice dir_offsets[] = {
 	{ "auto", DIR_OFFSETS_AUTO },
 	{ "host", DIR_OFFSETS_HOST },
@@ -57,12 +65,26 @@ static struct options parsed = {
 	.seccomp = HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE,
 	.rlimit_nofile = RLIMIT_NOFILE_DEFAULT,
 	.xattr = true,
-	.posix_acl = true,
+	.posix_acl = TOGGLE_AUTO,
 	.killpriv_v2 = true,
 	.log_level = LOG_LEVEL_INFO,
 };
 
 #define AT(member) (&parsed.member)
+
+/* The last one counts, as of all options. */
+static int parse_xattrmap(const struct option *option, const char *word)
+{
+	struct xattrmap *map;
+	int ret = xattrmap_parse(word, &map);
+
+	(void)option;
+	if (ret < 0)
+		return ret;
+	xattrmap_free(parsed.xattrmap);
+	parsed.xattrmap = map;
+	return 0;
+}
 
 static const struct option known[] = {
 	OPTION("client-abi", ABI, AT(client_abi), "NAME",
@@ -99,9 +121,13 @@ static const struct option known[] = {
 	       .choices = dir_offsets),
 	OPTION("xattr", SET, AT(xattr), NULL, "extended attributes (default)"),
 	OPTION("no-xattr", CLEAR, AT(xattr), NULL, "no extended attributes"),
-	OPTION("posix-acl", SET, AT(posix_acl), NULL,
-	       "POSIX access control lists (default)"),
-	OPTION("no-posix-acl", CLEAR, AT(posix_acl), NULL,
+	OPTION("xattrmap", PARSED, AT(xattrmap), "RULES",
+	       "other names for them, such as :map:trusted.:user.virtiofs.:",
+	       .parse = parse_xattrmap),
+	OPTION("posix-acl", CHOICE, AT(posix_acl), "WHEN",
+	       "POSIX access control lists: never, auto (default), always",
+	       .choices = toggles, .left_out = "always"),
+	OPTION("no-posix-acl", ZERO, AT(posix_acl), NULL,
 	       "no access control lists"),
 	OPTION("killpriv-v2", SET, AT(killpriv_v2), NULL,
 	       "clear set-user-ID bits here, not in the client (default)"),
@@ -115,8 +141,10 @@ static const struct option known[] = {
 	       "flock() also against other clients and here"),
 	OPTION("no-flock", CLEAR, AT(flock), NULL,
 	       "flock() within the client only (default)"),
-	OPTION("security-label", SET, AT(security_label), NULL,
-	       "set the security context that the client gives new files"),
+	OPTION("security-label", CHOICE, AT(security_label), "WHEN",
+	       "the client's security context of new files: never (default), "
+	       "auto, always",
+	       .choices = toggles, .left_out = "always"),
 	OPTION("announce-submounts", SET, AT(announce_submounts), NULL,
 	       "show file systems mounted in the directory as such"),
 	OPTION("preserve-noatime", SET, AT(preserve_noatime), NULL,
@@ -136,7 +164,6 @@ static const struct option known[] = {
 
 /* virtiofsd's and others' that a user may try. */
 static const char *const absent[] = {
-	"xattrmap",
 	"uid-map",
 	"gid-map",
 	"translate-uid",
@@ -191,8 +218,11 @@ static void print_option(const struct option *option)
 {
 	char left[64];
 
-	snprintf(left, sizeof(left), "--%s%s%s", option->name,
-		 option->word ? " " : "", option->word ? option->word : "");
+	snprintf(left, sizeof(left), "--%s%s%s%s", option->name,
+		 option->left_out ? "[="
+		 : option->word	  ? " "
+				  : "",
+		 option->word ? option->word : "", option->left_out ? "]" : "");
 	printf("  %-24s %s\n", left, option->help);
 }
 
@@ -327,6 +357,8 @@ static int parse_option(char **argv, int *index)
 	option = find_option(name, length, &row);
 	if (!option)
 		return unknown_option(name, length);
+	if (!word)
+		word = option->left_out;
 	if (option_takes_word(option) && !word) {
 		word = argv[*index + 1];
 		if (!word) {
@@ -387,7 +419,8 @@ static int check_option(char **argv, int *index)
 	struct row row;
 
 	option = find_option(name, length, &row);
-	if (option && option_takes_word(option) && !name[length])
+	if (option && option_takes_word(option) && !option->left_out &&
+	    !name[length])
 		++*index;
 	if (!option || !row.scheme || option->type == OPTION_ARGUMENT)
 		return 0;
@@ -424,6 +457,13 @@ static int take_listen_fd(void)
 	return parsed.client ? 0 : choose(&parsed.client, ops->scheme, "");
 }
 
+static bool keeps_acl(void)
+{
+	return parsed.xattr &&
+	       xattrmap_keeps(parsed.xattrmap, "system.posix_acl_access") &&
+	       xattrmap_keeps(parsed.xattrmap, "system.posix_acl_default");
+}
+
 /* Fills in what was left out, and refuses what cannot be. */
 static int complete(void)
 {
@@ -439,6 +479,12 @@ static int complete(void)
 				    : client_ports[0]->scheme,
 			  no_server ? server_ports[0]->argument
 				    : client_ports[0]->argument);
+		return -EINVAL;
+	}
+	if (parsed.posix_acl == TOGGLE_ALWAYS && !keeps_acl()) {
+		log_error("--posix-acl=always: --no-xattr and --xattrmap leave "
+			  "no way for the names system.posix_acl_*: leave one "
+			  "of them out");
 		return -EINVAL;
 	}
 	if (parsed.trace_data && !parsed.trace) {

@@ -27,6 +27,13 @@ enum cache_mode {
 	CACHE_NEVER
 };
 
+/* --NAME[=never|auto|always] */
+enum toggle {
+	TOGGLE_NEVER,
+	TOGGLE_AUTO, /* where it is possible */
+	TOGGLE_ALWAYS
+};
+
 /* Positions in a directory, as the client sees them. */
 enum dir_offsets {
 	DIR_OFFSETS_AUTO, /* the host's, but for a 32-bit client */
@@ -36,6 +43,8 @@ enum dir_offsets {
 
 /* Of --rlimit-nofile: it was not given. */
 #define RLIMIT_NOFILE_DEFAULT UINT64_MAX
+
+struct xattrmap;
 
 struct options {
 	const char *client; /* "virtio:/run/share.sock"; never NULL */
@@ -52,7 +61,8 @@ struct options {
 	enum cache_mode cache;
 	bool readonly;
 	bool xattr;
-	bool posix_acl;
+	struct xattrmap *xattrmap; /* --xattrmap; NULL: none */
+	enum toggle posix_acl;
 	bool writeback;
 	bool allow_direct_io;
 	bool allow_mmap;
@@ -62,7 +72,7 @@ struct options {
 	bool posix_lock;
 	bool flock;
 	bool preserve_noatime;
-	bool security_label;
+	enum toggle security_label;
 	bool announce_submounts;
 	uint64_t rlimit_nofile; /* 0: unchanged; RLIMIT_NOFILE_DEFAULT */
 	const char *modcaps;	/* --modcaps; NULL: none */

@@ -74,6 +74,7 @@ static int truncate_file(struct op *op, const struct cf_setattr_in *in)
 		if (fd < 0)
 			return fd;
 	}
+	xattr_drop_capability(op, fd);
 	if (ftruncate(fd, (off_t)in->size) < 0)
 		ret = -errno;
 	if (handle)
@@ -116,6 +117,7 @@ static int set_owner(struct op *op, const struct cf_setattr_in *in)
 
 	/* Whoever is not in its group loses a file's S_ISGID to chown(). */
 	thread_keep_setid_of_root(op);
+	xattr_drop_capability(op, op->inode->fd);
 	return fchownat(op->inode->fd, "", uid, gid,
 			AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0
 		       ? -errno

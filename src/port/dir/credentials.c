@@ -40,7 +40,7 @@ static int own_fs(void)
 	return 0;
 }
 
-int thread_enter_proc(struct dir *dir)
+int thread_enter_proc(const struct dir *dir)
 {
 	int ret;
 

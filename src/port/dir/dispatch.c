@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "lock.h"
 #include "removal.h"
+#include "xattrmap.h"
 #include <crossfuse/message.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -251,8 +252,9 @@ void dir_submit(struct dir *dir, struct call *call)
 }
 
 /* What this server offers to do, whatever the client can. */
-static uint64_t offers(const struct options *options)
+static uint64_t offers(const struct dir *dir)
 {
+	const struct options *options = dir->options;
 	uint64_t flags = CF_INIT_ASYNC_READ | CF_INIT_ATOMIC_O_TRUNC |
 			 CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES |
 			 CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
@@ -271,11 +273,14 @@ static uint64_t offers(const struct options *options)
 		flags |= CF_INIT_AUTO_INVAL_DATA;
 	if (options->killpriv_v2)
 		flags |= CF_INIT_HANDLE_KILLPRIV_V2;
-	if (options->security_label)
+	if (options->security_label == TOGGLE_ALWAYS ||
+	    (options->security_label == TOGGLE_AUTO && xattr_can_label(dir)))
 		flags |= CF_INIT_SECURITY_CTX;
 	if (options->announce_submounts)
 		flags |= CF_INIT_SUBMOUNTS;
-	if (options->posix_acl && options->xattr)
+	if (options->posix_acl && options->xattr &&
+	    xattrmap_keeps(options->xattrmap, "system.posix_acl_access") &&
+	    xattrmap_keeps(options->xattrmap, "system.posix_acl_default"))
 		flags |= CF_INIT_POSIX_ACL;
 	if (options->writeback)
 		flags |= CF_INIT_WRITEBACK_CACHE;
@@ -324,7 +329,7 @@ ssize_t op_init(struct op *op)
 	if (in.flags & CF_INIT_EXT)
 		flags |= (uint64_t)in.flags2 << 32;
 	agreed.minor = in.minor < MINOR ? in.minor : MINOR;
-	agreed.flags = flags & offers(op->dir->options);
+	agreed.flags = flags & offers(op->dir);
 	op->dir->agreed = agreed;
 	return (ssize_t)init_reply(op->dir, &in, call_out_arg(op->call));
 }

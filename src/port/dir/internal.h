@@ -161,11 +161,26 @@ void entry_fill(struct dir *dir, struct inode *parent, struct inode *inode,
 /* Looks op->name in op->inode up and writes the reply; its length or -errno. */
 ssize_t entry_reply(struct op *op);
 
+/* xattr.c */
+/*
+ * Gives the file of FD the security context that the client asked for, by its
+ * name NAME. 0 or -errno; always 0 where labels are as may be.
+ */
+int xattr_label(struct op *op, int fd, const char *name, const void *value,
+		size_t len);
+/* Whether there is a place for SELinux's. */
+bool xattr_can_label(const struct dir *dir);
+/*
+ * The file of FD is about to change: capabilities that are kept under another
+ * name go, as the host sees to it with those that are not.
+ */
+void xattr_drop_capability(const struct op *op, int fd);
+
 /* credentials.c: what the kernel keeps for each thread */
 /* Sets dir->uid and its like; at the start, once. */
 void cred_init(struct dir *dir, bool all_ids);
 /* A working directory and umask of this thread's own, in /proc/self/fd. */
-int thread_enter_proc(struct dir *dir);
+int thread_enter_proc(const struct dir *dir);
 int thread_umask(struct dir *dir, mode_t mask);
 /*
  * Whether set-id bits survive what this thread does. If not, it is the caller's

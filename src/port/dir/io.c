@@ -244,6 +244,7 @@ ssize_t op_write(struct op *op)
 	if (!handle)
 		return ret;
 	thread_keep_setid(op, !(in->write_flags & CF_WRITE_KILL_SUIDGID));
+	xattr_drop_capability(op, handle->fd);
 	ret = write_all(op, handle, in);
 	handle_put(op->dir, handle);
 	if (ret < 0)
@@ -284,6 +285,7 @@ ssize_t op_fallocate(struct op *op)
 	if (!handle)
 		return ret;
 	thread_keep_setid_of_root(op);
+	xattr_drop_capability(op, handle->fd);
 	ret = fallocate(handle->fd, (int)in->mode, (off_t)in->offset,
 			(off_t)in->length);
 	if (ret < 0)
@@ -309,6 +311,7 @@ static ssize_t copy_range(struct op *op, size_t max)
 		return ret;
 	}
 	thread_keep_setid_of_root(op);
+	xattr_drop_capability(op, to->fd);
 	ret = copy_file_range(from->fd, &from_at, to->fd, &to_at,
 			      in->len < max ? (size_t)in->len : max,
 			      (unsigned int)in->flags);

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define RENAME_FLAGS \
@@ -44,18 +43,10 @@ static void creation_leave(struct op *op, struct creation *creation)
 /* Gives a new file the security context that the client asked for. */
 static int label(struct op *op, const struct extensions *ext, int fd)
 {
-	struct fd_name path = fd_name(fd);
-	int ret;
-
 	if (!ext->secctx_name)
 		return 0;
-	ret = thread_enter_proc(op->dir);
-	if (ret < 0)
-		return ret;
-	return setxattr(path.text, ext->secctx_name, ext->secctx,
-			ext->secctx_len, 0) < 0
-		       ? -errno
-		       : 0;
+	return xattr_label(op, fd, ext->secctx_name, ext->secctx,
+			   ext->secctx_len);
 }
 
 /* The reply for what was made under op->name; without its label it goes. */
@@ -218,6 +209,8 @@ static ssize_t open_existing(struct op *op, int flags)
 		inode_forget(op->dir, inode, 1);
 		ret = fd;
 	} else {
+		if (flags & O_TRUNC)
+			xattr_drop_capability(op, fd);
 		/* Once more: O_TRUNC may have changed it. */
 		fstat(fd, &st);
 		ret = created_reply(op, inode, &st, fd, flags);

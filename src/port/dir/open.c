@@ -99,6 +99,8 @@ ssize_t op_open(struct op *op)
 	/* A file that may only be appended to insists on the flag. */
 	if (fd == -EPERM && in->flags & O_APPEND)
 		fd = open_inode(op->dir, op->inode, flags | O_APPEND);
+	if (fd >= 0 && flags & O_TRUNC)
+		xattr_drop_capability(op, fd);
 	return open_reply(op, fd, flags);
 }
 

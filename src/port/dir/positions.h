@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 /* Of one directory: more names than any 32-bit program will list. */
-#define POSITIONS_MOST (16u << 20)
+#define POSITIONS_MOST (4u << 20)
 
 /* In all that are idle; each takes 16 to 32 bytes. */
-#define POSITIONS_IDLE (8u << 20)
+#define POSITIONS_IDLE (4u << 20)
 
 /* Zero-initialised it is empty, and in use. */
 struct positions {
