@@ -127,7 +127,6 @@ static void start_over(struct session *s, const struct offer *offer,
 	s->setxattr_ext = false;
 	s->refused = NULL;
 	s->swapped = swapped;
-	cf_forget_open_flags(s);
 	atomic_store(&s->contradicted, false);
 	cf_detect_start(s);
 }

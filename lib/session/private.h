@@ -67,12 +67,20 @@ struct session {
 	/* Open flags: the client's, the server's; see value.c. */
 	last_flags_t last_flags;
 
-	/* Which bits of OPEN, OPENDIR, CREATE speak against the client's ABI. */
-	uint32_t never[3];
+	/*
+	 * Of OPEN, OPENDIR, CREATE: flags that speak against what the client is
+	 * taken for, and flags the lack of which does.
+	 */
+	_Atomic uint32_t never[3];
+	_Atomic uint32_t always[3];
 	_Atomic bool contradicted;
 
 	/* How much speaks against each group of open flags so far. */
 	atomic_flag detecting;
+	bool own_impossible;
+	uint8_t against_own; /* requests */
+	uint8_t revisions;
+	uint32_t meaningful; /* open flags of any group */
 	uint16_t doubt[DETECT_GROUPS];
 	uint32_t last_evidence;
 
@@ -176,18 +184,35 @@ static inline unsigned int evidence_class(uint32_t opcode)
 	}
 }
 
+/* FUSE_INIT has come. */
 void cf_detect_start(struct session *s);
 /* Weighs the flags of an OPEN, OPENDIR or CREATE as the client sent them. */
 void cf_detect_feed(struct session *s, uint32_t opcode, uint32_t flags);
-/* Prepares session.never for the client's ABI; and looks at it. */
-void cf_contradiction_prepare(struct session *s);
+/*
+ * From now on requests are expected to be like those of ABI, NULL: like any.
+ * GUESS: that comes from the traffic. DETECTING: it is what is to be found out.
+ */
+void cf_detect_expect(struct session *s, const struct crossfuse_abi *abi,
+		      bool guess, bool detecting);
 void cf_contradiction_found(struct session *s, uint32_t opcode, uint32_t flags);
+
+static inline bool fits_expectation(const struct session *s, unsigned int class,
+				    uint32_t flags)
+{
+	uint32_t never =
+		atomic_load_explicit(&s->never[class], memory_order_relaxed);
+	uint32_t always =
+		atomic_load_explicit(&s->always[class], memory_order_relaxed);
+
+	return !(flags & never) && (flags & always) == always;
+}
+
 static inline void contradiction_check(struct session *s, uint32_t opcode,
 				       uint32_t flags)
 {
 	unsigned int class = evidence_class(opcode);
 
-	if (class != EVIDENCE_NONE && flags & s->never[class])
+	if (class != EVIDENCE_NONE && !fits_expectation(s, class, flags))
 		cf_contradiction_found(s, opcode, flags);
 }
 

@@ -253,6 +253,7 @@ static void go_on(struct session *s, const struct saved *saved)
 {
 	uint32_t extra = 0;
 
+	cf_detect_start(s);
 	s->init_flags = saved->init_flags;
 	s->arch_id = saved->arch_id;
 	s->major = saved->major;

@@ -121,7 +121,11 @@ void cf_session_set_client(struct session *s,
 		mode |= MODE_VALUES;
 	atomic_store(&s->client, client);
 	atomic_store(&s->source, source);
-	cf_contradiction_prepare(s);
+	/* Of the client before; see value.c. */
+	cf_forget_open_flags(s);
+	cf_detect_expect(s, extra & MODE_DETECT ? s->config.server : client,
+			 source == CROSSFUSE_SOURCE_TRAFFIC,
+			 extra & MODE_DETECT);
 	atomic_store_explicit(&s->mode, mode, memory_order_release);
 }
 
@@ -307,9 +311,6 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 	err = check_request(s, call, head, head_len, total_len, mode, &parts);
 	if (err || !mode_translates(mode))
 		return err;
-	if (mode == MODE_DETECT &&
-	    evidence_class(call->opcode) == EVIDENCE_NONE)
-		return 0;
 	return translate_request(s, call, head, mode, &parts);
 }
 
@@ -344,6 +345,9 @@ int crossfuse_session_request(struct crossfuse_session *session,
 	if (init_swapped(raw) >= 0)
 		return cf_handshake_request(s, call, at, head_len, total_len,
 					    init_swapped(raw));
+	/* While the client is being found out, few requests matter for it. */
+	if (mode == MODE_DETECT && evidence_class(raw) == EVIDENCE_NONE)
+		mode = 0;
 	if (mode)
 		return slow_request(s, call, at, head_len, total_len, mode);
 	call->opcode = raw;

@@ -5,8 +5,7 @@
 
 /*
  * The flags of an open file come with each of its requests: what was
- * translated last is kept. Only while the client's ABI is settled: it does not
- * change again before the next FUSE_INIT.
+ * translated last is kept, as long as the client's ABI stays what it is.
  */
 #if HAVE_LAST_FLAGS
 static bool recall_open_flags(struct session *s, uint32_t old,
@@ -23,8 +22,7 @@ static bool recall_open_flags(struct session *s, uint32_t old,
 
 static void keep_open_flags(struct session *s, uint32_t old, uint32_t now)
 {
-	atomic_store_explicit(&s->last_flags, (uint64_t)old << 32 | now,
-			      memory_order_relaxed);
+	atomic_store(&s->last_flags, (uint64_t)old << 32 | now);
 }
 
 void cf_forget_open_flags(struct session *s)
@@ -52,22 +50,23 @@ void cf_forget_open_flags(struct session *s)
 
 static uint32_t open_flags(struct session *s, uint32_t opcode, uint32_t old)
 {
+	const struct crossfuse_abi *client;
 	uint32_t unknown = 0;
 	uint32_t now;
-	bool settled;
 
 	if (recall_open_flags(s, old, &now))
 		return now;
-	/* Before the ABI is read: another thread may settle it meanwhile. */
-	settled = !(atomic_load_explicit(&s->mode, memory_order_acquire) &
-		    MODE_DETECT);
-	now = crossfuse_open_flags(client_abi(s), s->config.server, old,
-				   &unknown);
-	if (unknown)
+	client = client_abi(s);
+	now = crossfuse_open_flags(client, s->config.server, old, &unknown);
+	if (unknown) {
 		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_FLAGS, opcode,
 				   unknown);
-	else if (settled)
-		keep_open_flags(s, old, now);
+		return now;
+	}
+	keep_open_flags(s, old, now);
+	/* Whoever changes the ABI does so before it forgets the flags. */
+	if (client != client_abi(s))
+		cf_forget_open_flags(s);
 	return now;
 }
 

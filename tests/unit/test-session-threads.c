@@ -47,7 +47,10 @@ static uint32_t get_flags(const struct wire_bytes *b)
 	return flags;
 }
 
-/* An OPEN of mips64el with O_DIRECT; or an OPENDIR, which gives it away. */
+/*
+ * An OPEN of mips64el with O_DIRECT, which may be x86's O_FASYNC|O_LARGEFILE;
+ * or without, or an OPENDIR, and these two give it away.
+ */
 static bool send_one(uint32_t code, uint32_t flags, uint32_t want, bool decided)
 {
 	const struct wire_text text = { .code = code, .body = "{4:0}4" };
@@ -84,13 +87,15 @@ static void *run(void *opaque)
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		bool decided = crossfuse_session_client(&session, NULL);
 
-		if (!send_one(CF_OPEN, 0xa001, 0xc001, decided))
+		if (!send_one(CF_OPEN, 0xa001, 0xc001, decided) ||
+		    !send_one(CF_OPEN, 0x2001, 0x8001, decided))
 			result->wrong++;
 		/* Bit 29 means nothing. */
 		if (decided && !send_one(CF_OPEN, 0x2000a001, 0xc001, decided))
 			result->wrong++;
+		/* O_NONBLOCK, which x86 takes for O_EXCL. */
 		if (i > 100 + 10 * result->number &&
-		    !send_one(CF_OPENDIR, 0x12000, 0x18000, true))
+		    !send_one(CF_OPENDIR, 0x12080, 0x18800, true))
 			result->wrong++;
 	}
 	return NULL;
