@@ -18,8 +18,8 @@ static int tell(const char *what, int error)
 	return error;
 }
 
-/* Another region, so that the device has to look addresses up. */
-static int add_data(struct guest *guest)
+/* A region of its own, so that the device has to look addresses up. */
+static int make_data(struct guest *guest)
 {
 	struct vhost_driver_region *data = &guest->data;
 
@@ -34,7 +34,7 @@ static int add_data(struct guest *guest)
 		data->base = NULL;
 		return -errno;
 	}
-	return vhost_driver_add_region(&guest->driver, data);
+	return 0;
 }
 
 /* What Linux 6.1 offers on virtio-fs, but for creation contexts. */
@@ -177,8 +177,6 @@ static int open_driver(struct guest *guest)
 	if (!config->no_event_idx)
 		want.features |= VIRTIO_F_EVENT_IDX;
 	r = vhost_driver_open(&guest->driver, fd, &want);
-	if (r == 0)
-		r = add_data(guest);
 	if (r < 0)
 		return tell(vhost_request_name(guest->driver.frontend.request),
 			    r);
@@ -206,6 +204,9 @@ int guest_open(struct guest *guest, const struct guest_config *config)
 		&guest->driver, guest->config.queue_size * (size_t)64);
 	if (!guest->forget_page)
 		return tell("memory", -ENOMEM);
+	r = make_data(guest);
+	if (r < 0)
+		return tell("memory", r);
 	return guest_boot(guest);
 }
 
@@ -220,18 +221,24 @@ int guest_remount(struct guest *guest)
 
 int guest_halt(struct guest *guest)
 {
-	int r = vhost_driver_stop(&guest->driver);
+	struct vhost_driver *driver = &guest->driver;
+	int r = vhost_driver_stop(driver);
 
-	return r < 0 ? tell("GET_VRING_BASE", r) : 0;
+	if (r == 0)
+		r = vhost_driver_remove_region(driver, guest->data.base);
+	return r < 0 ? tell(vhost_request_name(driver->frontend.request), r)
+		     : 0;
 }
 
 int guest_boot(struct guest *guest)
 {
-	int r = vhost_driver_start(&guest->driver);
+	struct vhost_driver *driver = &guest->driver;
+	int r = vhost_driver_add_region(driver, &guest->data);
 
+	if (r == 0)
+		r = vhost_driver_start(driver);
 	if (r < 0)
-		return tell(vhost_request_name(guest->driver.frontend.request),
-			    r);
+		return tell(vhost_request_name(driver->frontend.request), r);
 	memset(guest->forget_page, 0, guest->config.queue_size * (size_t)64);
 	guest->forgets = 0;
 	r = say_init(guest);

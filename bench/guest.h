@@ -89,7 +89,10 @@ struct guest_shape {
 int guest_open(struct guest *guest, const struct guest_config *config);
 void guest_close(struct guest *guest);
 
-/* A guest that reboots: queues stopped; set up anew, another FUSE_INIT. */
+/*
+ * A guest that reboots: queues stopped and a part of the memory taken away;
+ * given again, queues set up anew, another FUSE_INIT.
+ */
 int guest_halt(struct guest *guest);
 int guest_boot(struct guest *guest);
 

@@ -225,7 +225,12 @@ def variants(found, shape):
 def rounds(args, share, found):
     best = Best()
     failed = set()
+    begun = time.monotonic()
     for turn in range(args.rounds):
+        took = (time.monotonic() - begun) / max(turn, 1)
+        if turn and time.monotonic() - begun + took > 60 * args.minutes:
+            args.rounds = turn  # another would take too long
+            break
         for shape in args.shapes:
             plan = variants(found, shape)
             first = turn % len(plan)
@@ -243,7 +248,7 @@ def rounds(args, share, found):
                         raise
                     print("bench: %s" % error, file=sys.stderr)
                     failed.add((name, shape))
-        print("bench: round %d of %d" % (turn + 1, args.rounds),
+        print("bench: round %d of at most %d" % (turn + 1, args.rounds),
               file=sys.stderr)
     return list(best.rows.values())
 
