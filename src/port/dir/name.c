@@ -308,6 +308,23 @@ ssize_t op_rmdir(struct op *op)
 	return remove_name(op, AT_REMOVEDIR);
 }
 
+/*
+ * RENAME_NOREPLACE where the file system lacks it: a new name that takes no
+ * other's place, then the old one goes. Directories have one name only.
+ */
+static int rename_by_link(struct op *op, const struct inode *to)
+{
+	int ret = 0;
+
+	if (linkat(op->inode->fd, op->name, to->fd, op->name2, 0) < 0)
+		return errno == EPERM || errno == EOPNOTSUPP ? -EINVAL : -errno;
+	if (unlinkat(op->inode->fd, op->name, 0) < 0) {
+		ret = -errno;
+		unlinkat(to->fd, op->name2, 0);
+	}
+	return ret;
+}
+
 static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)
 {
 	struct inode *to = inode_get(op->dir, newdir);
@@ -326,6 +343,8 @@ static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)
 			      op->name2, flags);
 	if (ret < 0)
 		ret = -errno;
+	if ((ret == -EINVAL || ret == -ENOSYS) && flags == RENAME_NOREPLACE)
+		ret = rename_by_link(op, to);
 	removal_end(op->dir, &replaced, ret == 0);
 	if (ret == -ENOENT && inode_is_gone(to))
 		ret = -ESTALE;
