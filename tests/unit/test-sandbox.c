@@ -5,7 +5,9 @@
 #include "dir-client.h"
 #include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -68,7 +70,9 @@ static void inside(const struct options *options, bool root)
 	CHECK_EQ(syscall(SYS_capget, &header, data), 0);
 	CHECK_EQ(data[0].permitted & 1u << CAP_SYS_ADMIN, 0);
 	CHECK_EQ(data[0].permitted & 1u << CAP_SYS_PTRACE, 0);
-	CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+	/* The filter has no need of this call. */
+	if (options->seccomp == SECCOMP_NONE)
+		CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 	dir_destroy(client.dir);
 	exit(check_result());
 }
@@ -103,28 +107,135 @@ static void expect(const char *what, const struct options *options, uid_t uid)
 		fprintf(stderr, "  %s\n", what);
 }
 
-/* What is not permitted any more ends the process. */
-static void test_filter(void)
+#if HAVE_SECCOMP
+
+#ifdef __s390__
+#define CLONE(flags) syscall(SYS_clone, NULL, flags, NULL, NULL, 0)
+#else
+#define CLONE(flags) syscall(SYS_clone, flags, NULL, NULL, NULL, 0)
+#endif
+
+static void run_program(void)
+{
+	syscall(SYS_execve, "/bin/true", NULL, NULL);
+}
+
+static void start_process(void)
+{
+	CLONE(SIGCHLD);
+}
+
+static void leave_user(void)
+{
+	syscall(SYS_unshare, CLONE_NEWUSER);
+}
+
+static void leave_user_and_files(void)
+{
+	syscall(SYS_unshare, CLONE_NEWUSER | CLONE_FS);
+}
+
+static void start_elsewhere(void)
+{
+	CLONE(CLONE_NEWUSER | SIGCHLD);
+}
+
+static void start_almost_a_thread(void)
+{
+	CLONE(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+	      CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+	      CLONE_CHILD_CLEARTID | CLONE_NEWNET);
+}
+
+static void hurt_another(void)
+{
+	syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+
+static void connect_network(void)
+{
+	socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static void *in_thread(void *argument)
+{
+	return argument;
+}
+
+/* What a server does all the time. */
+static void permitted(void)
+{
+	pthread_t thread;
+	int fd;
+
+	if (pthread_create(&thread, NULL, in_thread, NULL) != 0 ||
+	    pthread_join(thread, NULL) != 0)
+		_exit(1);
+	if (syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+		_exit(2);
+	if (syscall(SYS_unshare, CLONE_FS) < 0)
+		_exit(3);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd < 0)
+		_exit(4);
+	close(fd);
+}
+
+/* The status of a process that calls ATTEMPT behind the filter. */
+static int behind_filter(void (*attempt)(void))
 {
 	struct options options = { .sandbox = SANDBOX_NONE,
-				   .seccomp = SECCOMP_KILL };
+				   .seccomp = SECCOMP_KILL,
+				   .syslog = true };
 	struct sandbox_view view;
-	int status;
+	int status = 0;
 	pid_t child;
 
-	if (!HAVE_SECCOMP)
-		return;
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
 		if (sandbox_enter(shared, &options, &view) < 0)
 			_exit(77);
-		syscall(SYS_execve, "/bin/true", NULL, NULL);
+		attempt();
 		_exit(0);
 	}
 	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	return status;
 }
+
+/* What is not permitted any more ends the process. */
+static void test_filter(void)
+{
+	static const struct {
+		const char *name;
+		void (*attempt)(void);
+	} forbidden[] = {
+		{ "execve", run_program },
+		{ "fork", start_process },
+		{ "unshare", leave_user },
+		{ "unshare, with what is permitted", leave_user_and_files },
+		{ "clone", start_elsewhere },
+		{ "clone, with what is permitted", start_almost_a_thread },
+		{ "tgkill", hurt_another },
+		{ "socket", connect_network },
+	};
+
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
+		int status = behind_filter(forbidden[i].attempt);
+
+		if (!CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS))
+			fprintf(stderr, "  %s\n", forbidden[i].name);
+	}
+	CHECK_EQ(behind_filter(permitted), 0);
+}
+
+#else
+
+static void test_filter(void)
+{
+}
+
+#endif
 
 static void test_errors(void)
 {
@@ -148,10 +259,30 @@ static void test_errors(void)
 	log_level = LOG_LEVEL_INFO;
 }
 
+static void test_mode(enum sandbox_mode mode, bool readonly,
+		      enum seccomp_mode seccomp)
+{
+	static const char *const names[] = { "namespace", "chroot", "none" };
+	struct options options = {
+		.sandbox = mode,
+		.seccomp = seccomp,
+		.readonly = readonly,
+		.xattr = true,
+	};
+	char what[128];
+
+	snprintf(what, sizeof(what), "%s%s%s", names[mode],
+		 readonly ? ", read-only" : "",
+		 seccomp == SECCOMP_NONE ? ", no filter" : "");
+	expect(what, &options, 0);
+	if (geteuid() != 0 || mode == SANDBOX_CHROOT)
+		return;
+	strcat(what, ", ordinary user");
+	expect(what, &options, 12345);
+}
+
 int main(void)
 {
-	const enum seccomp_mode seccomp = HAVE_SECCOMP ? SECCOMP_KILL
-						       : SECCOMP_NONE;
 	char path[256];
 	int fd;
 
@@ -169,22 +300,11 @@ int main(void)
 	close(fd);
 	for (int mode = SANDBOX_NAMESPACE; mode <= SANDBOX_NONE; mode++)
 		for (int readonly = 0; readonly < 2; readonly++) {
-			struct options options = {
-				.sandbox = (enum sandbox_mode)mode,
-				.seccomp = seccomp,
-				.readonly = readonly,
-				.xattr = true,
-			};
-			static const char *const names[] = { "namespace",
-							     "chroot", "none" };
-
-			snprintf(path, sizeof(path), "%s%s", names[mode],
-				 readonly ? ", read-only" : "");
-			expect(path, &options, 0);
-			if (geteuid() != 0 || mode == SANDBOX_CHROOT)
-				continue;
-			strcat(path, ", ordinary user");
-			expect(path, &options, 12345);
+			test_mode((enum sandbox_mode)mode, readonly,
+				  SECCOMP_NONE);
+			if (HAVE_SECCOMP)
+				test_mode((enum sandbox_mode)mode, readonly,
+					  SECCOMP_KILL);
 		}
 	test_filter();
 	test_errors();
