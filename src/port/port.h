@@ -170,7 +170,8 @@ struct server_ops {
 	/*
 	 * The client's memory from now on, before any call lies in it. What
 	 * is no longer there stays mapped while calls that lie in it are under
-	 * way. NULL: it does not matter.
+	 * way. If this fails, requests that need the memory shall fail.
+	 * NULL: it does not matter.
 	 */
 	int (*memory)(struct server *server, const struct relay_region *regions,
 		      unsigned int count);

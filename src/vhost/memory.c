@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "memory.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,15 @@ struct mapping {
 	atomic_uint holders;
 	void *address;
 	size_t length;
+	int fd; /* a duplicate of the front end's */
 };
 
 struct slot {
 	uint64_t guest;
 	uint64_t size;
 	uint64_t user;
-	char *host; /* where GUEST is mapped */
+	uint64_t offset; /* in the file */
+	char *host;	 /* where GUEST is mapped */
 	struct mapping *mapping;
 };
 
@@ -57,6 +60,7 @@ static void mapping_drop(struct mapping *mapping)
 				      memory_order_acq_rel) != 1)
 		return;
 	munmap(mapping->address, mapping->length);
+	close(mapping->fd);
 	free(mapping);
 }
 
@@ -122,6 +126,7 @@ static int map_region(const struct vhost_region *region, int fd,
 {
 	uint64_t align = (uint64_t)sysconf(_SC_PAGESIZE), start;
 	struct mapping *mapping;
+	int error;
 
 	/* Of a file of huge pages, whole ones only can be mapped. */
 	if (st->st_blksize > 0 && (uint64_t)st->st_blksize > align &&
@@ -132,28 +137,34 @@ static int map_region(const struct vhost_region *region, int fd,
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
 		return -ENOMEM;
+	mapping->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (mapping->fd < 0)
+		goto fail;
 	mapping->length = (size_t)((region->mmap_offset + region->size - start +
 				    align - 1) &
 				   ~(align - 1));
 	mapping->address = mmap(NULL, mapping->length, PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_NORESERVE, fd, (off_t)start);
-	if (mapping->address == MAP_FAILED) {
-		int error = -errno;
-
-		free(mapping);
-		return error;
-	}
+	if (mapping->address == MAP_FAILED)
+		goto fail;
 	/* A core dump is no place for a guest's memory. */
 	madvise(mapping->address, mapping->length, MADV_DONTDUMP);
 	*slot = (struct slot){
 		.guest = region->guest_addr,
 		.size = region->size,
 		.user = region->user_addr,
+		.offset = region->mmap_offset,
 		.host = (char *)mapping->address +
 			(region->mmap_offset - start),
 		.mapping = mapping,
 	};
 	return 0;
+fail:
+	error = -errno;
+	if (mapping->fd >= 0)
+		close(mapping->fd);
+	free(mapping);
+	return error;
 }
 
 int memory_add(const struct memory *memory, const struct vhost_region *region,
@@ -281,4 +292,22 @@ struct memory_window memory_window(const struct memory *memory, uint64_t guest,
 	if (!slot)
 		return (struct memory_window){ 0 };
 	return (struct memory_window){ slot->guest, slot->size, slot->host };
+}
+
+bool memory_part(const struct memory *memory, unsigned int index,
+		 struct memory_part *ret_part)
+{
+	const struct slot *slot = &memory->slots[index];
+
+	if (index >= memory->count)
+		return false;
+	*ret_part = (struct memory_part){
+		.fd = slot->mapping->fd,
+		.offset = slot->offset,
+		.size = slot->size,
+		.address = slot->host,
+		.user = slot->user,
+		.guest = slot->guest,
+	};
+	return true;
 }

@@ -11,6 +11,7 @@
 #define VHOST_MEMORY_H
 
 #include "proto.h"
+#include <stdbool.h>
 #include <sys/uio.h>
 
 /* As many as the front end may add one by one. */
@@ -64,5 +65,17 @@ struct memory_window {
 /* The region that contains GUEST; one of size 0 if there is none. */
 struct memory_window memory_window(const struct memory *memory, uint64_t guest,
 				   unsigned int *hint);
+
+/* A region as the front end shares it, for who shares it with others. */
+struct memory_part {
+	int fd; /* valid as long as the set is held */
+	uint64_t offset, size;
+	void *address;
+	uint64_t user, guest;
+};
+
+/* The region of that number, from 0; false: there are no more. */
+bool memory_part(const struct memory *memory, unsigned int index,
+		 struct memory_part *ret_part);
 
 #endif

@@ -34,6 +34,15 @@ enum {
 
 #define LIST_LEN 50000U
 
+#define MEMORY	  (16U << 20)
+#define USER	  UINT64_C(0x7000000000)
+#define GUEST	  UINT64_C(0x80000000)
+#define NUM	  64U
+#define QUEUES	  2U
+#define SLOT	  (256U << 10) /* bytes of memory for one request */
+#define SLOTS	  30U
+#define DATA_ROOM (100U << 10)
+
 /* The server. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -41,6 +50,7 @@ static unsigned int waiting, releases, cancels, resets;
 static struct call *later[64];
 static unsigned int later_count;
 static bool later_ends;
+static unsigned int memory_told;
 static struct call *locks[64]; /* that wait; no thread does */
 static unsigned int lock_count;
 
@@ -258,6 +268,36 @@ void relay_cancel(struct relay *relay)
 	end_locks(-EINTR);
 }
 
+/* The two regions that set_memory() says, through their descriptor. */
+int relay_memory(struct relay *relay, const struct relay_region *regions,
+		 unsigned int count)
+{
+	char byte = 0;
+
+	(void)relay;
+	CHECK_EQ(count, 2);
+	for (unsigned int i = 0; i < count; i++) {
+		char *own = regions[i].address;
+
+		CHECK_EQ(regions[i].guest, GUEST + i * (8U << 20));
+		CHECK_EQ(regions[i].user, USER + i * (64U << 20));
+		CHECK_EQ(regions[i].offset, i * (8U << 20));
+		CHECK_EQ(regions[i].size, 8U << 20);
+		CHECK_EQ(pread(regions[i].fd, &byte, 1,
+			       (off_t)regions[i].offset + 4095),
+			 1);
+		CHECK_EQ(byte, own[4095]);
+	}
+	memory_told++;
+	return 0;
+}
+
+bool relay_poll(struct relay *relay)
+{
+	(void)relay;
+	return false;
+}
+
 void *relay_alloc(struct relay *relay, size_t size)
 {
 	(void)relay;
@@ -272,15 +312,6 @@ void relay_free(struct relay *relay, void *memory, size_t size)
 }
 
 /* The driver. */
-#define MEMORY	  (16U << 20)
-#define USER	  UINT64_C(0x7000000000)
-#define GUEST	  UINT64_C(0x80000000)
-#define NUM	  64U
-#define QUEUES	  2U
-#define SLOT	  (256U << 10) /* bytes of memory for one request */
-#define SLOTS	  30U
-#define DATA_ROOM (100U << 10)
-
 static char *memory;
 static int memory_fd;
 static struct vhost_frontend frontend;
@@ -800,6 +831,7 @@ int main(void)
 	test_broken();
 	test_config();
 	test_lock_over_end();
+	CHECK(memory_told > 40);
 
 	pthread_mutex_lock(&lock);
 	later_ends = true;

@@ -60,8 +60,29 @@ static void device_set_err(struct vhost_device *device, unsigned int index,
 	queue_set_err(queue_of(device, index), fd);
 }
 
+/* Tells the server, which may have to share it with others. */
+static void share_memory(struct virtio_client *client)
+{
+	struct relay_region regions[MEMORY_SLOTS_MAX];
+	unsigned int count = 0;
+	struct memory_part part;
+
+	while (memory_part(client->device.memory, count, &part))
+		regions[count++] = (struct relay_region){
+			.fd = part.fd,
+			.offset = part.offset,
+			.size = part.size,
+			.address = part.address,
+			.user = part.user,
+			.guest = part.guest,
+		};
+	/* If it cannot reach it, it fails the requests. */
+	relay_memory(client->relay, regions, count);
+}
+
 static void device_memory_changed(struct vhost_device *device)
 {
+	share_memory(client_of(device));
 	for (unsigned int i = 0; i < VIRTIO_QUEUES; i++)
 		queue_set_memory(queue_of(device, i), device->memory);
 }

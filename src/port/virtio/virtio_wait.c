@@ -54,9 +54,12 @@ static void relax(void)
 static bool look_on(struct queue *queue, const struct virtqueue *vq,
 		    uint64_t until, uint64_t *ret_now)
 {
+	struct relay *relay = queue->client->relay;
 	bool found = false;
 
 	do {
+		/* Whose answers have come meanwhile may send the next. */
+		relay_poll(relay);
 		for (unsigned int i = 0; i < SPIN_LOOKS && !found; i++) {
 			found = virtqueue_pending(vq);
 			relax();
