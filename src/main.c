@@ -7,10 +7,13 @@
 #include "probe/command.h"
 #include "serve.h"
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int command_abi(int argc, char **argv)
 {
@@ -22,6 +25,40 @@ static int command_abi(int argc, char **argv)
 	return -EINVAL;
 }
 
+/*
+ * The only files that are mapped to be read and written are the guest's memory.
+ * What a request wanted of it is not there any more: nothing of the request may
+ * be done, least of all with zeros in place of its bytes.
+ */
+static void on_bus_error(int signal_number, siginfo_t *info, void *context)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	(void)context;
+	if (info->si_code != BUS_ADRERR) {
+		signal(signal_number, SIG_DFL);
+		raise(signal_number);
+		return;
+	}
+	while (atomic_flag_test_and_set(&told))
+		sched_yield(); /* until another thread has ended all */
+	/* This thread was in its own code: it holds no lock of the log. */
+	log_error("the guest's memory is gone: the monitor has cut its file "
+		  "short, or this machine has no memory left for it");
+	_exit(EXIT_FAILURE);
+}
+
+static void handle_faults(void)
+{
+	struct sigaction bus = { .sa_sigaction = on_bus_error,
+				 .sa_flags = SA_SIGINFO };
+
+	sigemptyset(&bus.sa_mask);
+	sigaction(SIGBUS, &bus, NULL);
+	/* A write beyond this process's limit fails with EFBIG. */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 static int command_serve(int argc, char **argv)
 {
 	static struct options options; /* what it points to lasts as long */
@@ -30,6 +67,7 @@ static int command_serve(int argc, char **argv)
 	if (ret) /* --help and its like have said all there is */
 		return ret;
 	log_open((enum log_level)options.log_level, options.syslog);
+	handle_faults();
 	ret = serve(&options);
 	leftover_remove();
 	return ret;

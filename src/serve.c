@@ -5,6 +5,7 @@
 #include "port/port.h"
 #include "relay.h"
 #include "systemd.h"
+#include "thread.h"
 #include "trace.h"
 #include <errno.h>
 #include <poll.h>
@@ -164,20 +165,6 @@ static void *connection_main(void *argument)
 	return NULL;
 }
 
-/* Signals are for the main thread. */
-static int start_thread(struct connection *connection)
-{
-	sigset_t all, old;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&connection->thread, NULL, connection_main,
-			       connection);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -error;
-}
-
 static int connect_client(struct serving *serving, struct client *client,
 			  const struct crossfuse_abi *monitor)
 {
@@ -188,7 +175,8 @@ static int connect_client(struct serving *serving, struct client *client,
 		connection->serving = serving;
 		connection->client = client;
 		connection->monitor = monitor;
-		ret = start_thread(connection);
+		ret = thread_create(&connection->thread, NULL, connection_main,
+				    connection);
 	}
 	if (ret < 0) {
 		log_error("cannot serve another client: %s", strerror(-ret));

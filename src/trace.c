@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "trace.h"
 #include "log.h"
+#include "thread.h"
 #include "trace_format.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -543,23 +544,18 @@ static void put_header(struct trace *trace, const struct crossfuse_abi *server)
 
 int trace_start(struct trace *trace, const struct crossfuse_abi *server)
 {
-	sigset_t all, old;
-	int error;
+	int ret;
 
 	if (trace->started)
 		return 0;
 	trace->start = now(CLOCK_MONOTONIC);
 	put_header(trace, server);
-	/* Signals are for the threads that wait for them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&trace->writer, NULL, writer, trace);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error) {
+	ret = thread_create(&trace->writer, NULL, writer, trace);
+	if (ret < 0) {
 		log_error("--trace: cannot start a thread: %s: leave it out, "
 			  "or allow more",
-			  strerror(error));
-		return -error;
+			  strerror(-ret));
+		return ret;
 	}
 	trace->started = true;
 	return 0;

@@ -101,9 +101,8 @@ static const char *check_region(const struct memory *memory,
 	    end > INT64_MAX / 2 || end > SIZE_MAX / 2)
 		return "its addresses overflow";
 	/*
-	 * Touching what is beyond the end of a file kills the process. A front
-	 * end that cuts the file later still can do that; the process serves
-	 * nobody else.
+	 * Touching what is beyond the end of a file is SIGBUS. A front end
+	 * that cuts the file later still can do that: main.c tells and ends.
 	 */
 	if (!S_ISREG(st->st_mode))
 		return "its descriptor is not a memory file";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The host tells nobody when a lock is free, so it is asked again. */
+#include "../../thread.h"
 #include "lock_wait.h"
 #include <errno.h>
 #include <signal.h>
@@ -90,21 +91,15 @@ static void *poll_host(void *opaque)
 	return NULL;
 }
 
-/* Signals are for the threads that expect them. */
 int lock_poll_start(struct dir *dir)
 {
 	struct lock_poll *poll = &dir->locks.poll;
-	sigset_t all, old;
 	int ret;
 
 	pthread_mutex_lock(&poll->mutex);
-	if (!poll->running) {
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (!poll->running)
 		poll->running =
-			!pthread_create(&poll->thread, NULL, poll_host, dir);
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
-	}
+			thread_create(&poll->thread, NULL, poll_host, dir) == 0;
 	ret = poll->running ? 0 : -ENOLCK;
 	pthread_mutex_unlock(&poll->mutex);
 	return ret;

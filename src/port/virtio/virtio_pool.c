@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "../../log.h"
+#include "../../thread.h"
 #include "virtio.h"
 #include <errno.h>
 #include <signal.h>
@@ -44,24 +45,19 @@ static void cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-/* Signals are for the main thread. */
 static int create_thread(pthread_t *thread, bool detached,
 			 void *(*start)(void *), void *opaque)
 {
 	pthread_attr_t attr;
-	sigset_t all, old;
 	int r;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	if (detached)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(thread, &attr, start, opaque);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = thread_create(thread, &attr, start, opaque);
 	pthread_attr_destroy(&attr);
-	return -r;
+	return r;
 }
 
 static void spare_remove(struct pool *pool, struct worker *worker)
