@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "options.h"
 #include "log.h"
+#include "port/dir/idmap.h"
 #include "port/dir/xattrmap.h"
 #include "port/port.h"
 #include "systemd.h"
@@ -86,6 +87,12 @@ static int parse_xattrmap(const struct option *option, const char *word)
 	return 0;
 }
 
+/* Each rule is one more. */
+static int parse_idmap(const struct option *option, const char *word)
+{
+	return idmap_add(option->value, option->name, word);
+}
+
 static const struct option known[] = {
 	OPTION("client-abi", ABI, AT(client_abi), "NAME",
 	       "the guest's architecture, if it is not found out"),
@@ -129,6 +136,12 @@ static const struct option known[] = {
 	       .choices = toggles, .left_out = "always"),
 	OPTION("no-posix-acl", ZERO, AT(posix_acl), NULL,
 	       "no access control lists"),
+	OPTION("translate-uid", PARSED, AT(translate_uid), "RULE",
+	       "other user numbers here, such as map:0:100000:65536; "
+	       "repeatable",
+	       .parse = parse_idmap),
+	OPTION("translate-gid", PARSED, AT(translate_gid), "RULE",
+	       "the same for groups", .parse = parse_idmap),
 	OPTION("killpriv-v2", SET, AT(killpriv_v2), NULL,
 	       "clear set-user-ID bits here, not in the client (default)"),
 	OPTION("no-killpriv-v2", CLEAR, AT(killpriv_v2), NULL,
@@ -166,8 +179,6 @@ static const struct option known[] = {
 static const char *const absent[] = {
 	"uid-map",
 	"gid-map",
-	"translate-uid",
-	"translate-gid",
 	"inode-file-handles",
 	"migration-mode",
 	"migration-on-error",
@@ -480,6 +491,15 @@ static int complete(void)
 			  no_server ? server_ports[0]->argument
 				    : client_ports[0]->argument);
 		return -EINVAL;
+	}
+	if (parsed.translate_uid || parsed.translate_gid) {
+		if (parsed.posix_acl == TOGGLE_ALWAYS) {
+			log_error("--posix-acl=always and --translate-*: the "
+				  "numbers in access control lists are not "
+				  "translated: leave one of them out");
+			return -EINVAL;
+		}
+		parsed.posix_acl = TOGGLE_NEVER;
 	}
 	if (parsed.posix_acl == TOGGLE_ALWAYS && !keeps_acl()) {
 		log_error("--posix-acl=always: --no-xattr and --xattrmap leave "

@@ -44,6 +44,7 @@ enum dir_offsets {
 /* Of --rlimit-nofile: it was not given. */
 #define RLIMIT_NOFILE_DEFAULT UINT64_MAX
 
+struct idmap;
 struct xattrmap;
 
 struct options {
@@ -63,6 +64,8 @@ struct options {
 	bool xattr;
 	struct xattrmap *xattrmap; /* --xattrmap; NULL: none */
 	enum toggle posix_acl;
+	struct idmap *translate_uid; /* --translate-uid; NULL: none */
+	struct idmap *translate_gid; /* --translate-gid */
 	bool writeback;
 	bool allow_direct_io;
 	bool allow_mmap;

@@ -99,13 +99,17 @@ static int write_file(const char *path, const char *text)
 }
 
 /* An ordinary user is the superuser of a name space with itself alone. */
-static int unshare_user(void)
+static int unshare_user(const struct options *options)
 {
+	const unsigned int uid = geteuid(), gid = getegid();
 	char uid_map[32], gid_map[32];
 	int ret;
 
-	snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
-	snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
+	/* --translate-* name it by its own number. */
+	snprintf(uid_map, sizeof(uid_map), "%u %u 1",
+		 options->translate_uid ? uid : 0, uid);
+	snprintf(gid_map, sizeof(gid_map), "%u %u 1",
+		 options->translate_gid ? gid : 0, gid);
 	if (unshare(CLONE_NEWUSER) < 0)
 		return tell_step("make a user name space", errno);
 	ret = write_file("/proc/self/setgroups", "deny");
@@ -184,7 +188,7 @@ static int enter_namespace(const char *path, const struct options *options,
 	int ret = 0;
 
 	if (geteuid() != 0)
-		ret = unshare_user();
+		ret = unshare_user(options);
 	if (ret < 0)
 		return ret;
 	if (unshare(CLONE_NEWPID) < 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Attributes of files and of the file system. */
+#include "idmap.h"
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,8 @@ void attr_fill(struct dir *dir, const struct stat *st, struct cf_attr *attr)
 		.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
 		.mode = st->st_mode,
 		.nlink = (uint32_t)st->st_nlink,
-		.uid = st->st_uid,
-		.gid = st->st_gid,
+		.uid = idmap_to_guest(dir->options->translate_uid, st->st_uid),
+		.gid = idmap_to_guest(dir->options->translate_gid, st->st_gid),
 		.rdev = encode_dev(major(st->st_rdev), minor(st->st_rdev)),
 		.blksize = (uint32_t)st->st_blksize,
 	};
@@ -112,8 +113,17 @@ static int set_times(struct op *op, const struct cf_setattr_in *in)
 
 static int set_owner(struct op *op, const struct cf_setattr_in *in)
 {
-	uid_t uid = in->valid & CF_FATTR_UID ? in->uid : (uid_t)-1;
-	gid_t gid = in->valid & CF_FATTR_GID ? in->gid : (gid_t)-1;
+	const struct options *options = op->dir->options;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	int ret = 0;
+
+	if (in->valid & CF_FATTR_UID)
+		ret = idmap_to_host(options->translate_uid, in->uid, &uid);
+	if (ret == 0 && in->valid & CF_FATTR_GID)
+		ret = idmap_to_host(options->translate_gid, in->gid, &gid);
+	if (ret < 0)
+		return ret;
 
 	/* Whoever is not in its group loses a file's S_ISGID to chown(). */
 	thread_keep_setid_of_root(op);
@@ -170,8 +180,10 @@ static void statx_fill(struct dir *dir, const struct statx *stx,
 		.blksize = stx->stx_blksize,
 		.attributes = stx->stx_attributes,
 		.nlink = stx->stx_nlink,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
+		.uid = idmap_to_guest(dir->options->translate_uid,
+				      stx->stx_uid),
+		.gid = idmap_to_guest(dir->options->translate_gid,
+				      stx->stx_gid),
 		.mode = stx->stx_mode,
 		.ino = number_of(&dir->numbers, dev, stx->stx_ino),
 		.size = stx->stx_size,
@@ -222,9 +234,9 @@ ssize_t op_access(struct op *op)
 			return -EACCES;
 		return 0;
 	}
-	if (op->in->uid == st.st_uid)
+	if (op->uid == st.st_uid)
 		bits = st.st_mode >> 6;
-	else if (op->in->gid == st.st_gid)
+	else if (op->gid == st.st_gid)
 		bits = st.st_mode >> 3;
 	else
 		bits = st.st_mode;

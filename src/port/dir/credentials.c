@@ -132,7 +132,7 @@ void thread_keep_setid(const struct op *op, bool keep)
 	if (!(dir->caps & CAP_BIT(CAP_FSETID)))
 		return;
 	if (!keep && dir->privileged)
-		set_group(dir, op->in->gid);
+		set_group(dir, op->gid);
 	if (thread.no_setid == !keep)
 		return;
 	if (!keep)
@@ -182,7 +182,7 @@ static int cred_switch(struct op *op, const struct extensions *ext,
 {
 	struct dir *dir = op->dir;
 	uint64_t aside = ASIDE;
-	uid_t uid = op->in->uid;
+	uid_t uid = op->uid;
 	int ret;
 
 	if (ext->stripped)
@@ -193,7 +193,7 @@ static int cred_switch(struct op *op, const struct extensions *ext,
 		scope->grouped = true;
 	}
 	scope->switched = true;
-	ret = set_group(dir, op->in->gid);
+	ret = set_group(dir, op->gid);
 	if (ret == 0)
 		ret = set_user(dir, uid);
 	if (ret == 0 && dir->privileged && uid != dir->uid)
@@ -209,10 +209,10 @@ int cred_enter(struct op *op, const struct extensions *ext,
 	struct dir *dir = op->dir;
 
 	*ret_scope = (struct cred_scope){ 0 };
-	if (op->in->uid == dir->uid && op->in->gid == dir->gid)
+	if (op->uid == dir->uid && op->gid == dir->gid)
 		return set_group(dir, dir->gid);
 	/* An ordinary user plays the client's root as well as it can. */
-	if (!dir->privileged && op->in->uid == 0)
+	if (!dir->privileged && op->uid == 0)
 		return 0;
 	return cred_switch(op, ext, ret_scope);
 }
@@ -222,7 +222,7 @@ void cred_leave(struct op *op, const struct cred_scope *scope)
 	int error = errno;
 
 	/* The superuser's capabilities come back with its number. */
-	if (scope->switched && op->in->uid != op->dir->uid) {
+	if (scope->switched && op->uid != op->dir->uid) {
 		setfsuid(op->dir->uid);
 		thread.no_setid = false;
 	}

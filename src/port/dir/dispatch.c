@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* From a request to its handler, and the handshake. */
 #include "../../log.h"
+#include "idmap.h"
 #include "internal.h"
 #include "lock.h"
 #include "removal.h"
@@ -24,6 +25,7 @@ enum {
 	OP_BLOCKS = 128, /* may wait for a disk */
 	OP_KEEP_SETID = 256, /* set-id bits are as the client asks for */
 	OP_ACTS = 512,	     /* on the file itself: see is_lost() */
+	OP_ANYBODY = 1024,   /* not of its caller, who may be forbidden */
 	OP_CREATES = OP_INODE | OP_NAME | OP_WRITES | OP_KEEP_SETID,
 };
 
@@ -67,7 +69,7 @@ static const struct row rows[] = {
 	[CF_REMOVEXATTR] = { op_removexattr, 0,
 			     OP_INODE | OP_NAME | OP_TEXT | OP_WRITES |
 				     OP_ACTS },
-	[CF_FLUSH] = { op_flush, ARG(flush), OP_INODE },
+	[CF_FLUSH] = { op_flush, ARG(flush), OP_INODE | OP_ANYBODY },
 	[CF_INIT] = { op_init, 16, 0 },
 	[CF_OPENDIR] = { op_opendir, ARG(open), OP_INODE },
 	[CF_READDIR] = { op_readdir, ARG(read), 0 },
@@ -206,9 +208,30 @@ static bool is_lost(const struct op *op)
 	return inode_is_lost(op->inode);
 }
 
+/*
+ * The caller, in the host's numbers. Who is forbidden can name no file; what
+ * a handle or the client's own kernel does has no caller to be asked for.
+ */
+static int take_caller(struct op *op, const struct row *row)
+{
+	const struct options *options = op->dir->options;
+	int ret;
+
+	op->uid = CF_INVALID_UIDGID;
+	op->gid = CF_INVALID_UIDGID;
+	ret = idmap_to_host(options->translate_uid, op->in->uid, &op->uid);
+	if (ret == 0)
+		ret = idmap_to_host(options->translate_gid, op->in->gid,
+				    &op->gid);
+	return row->flags & OP_INODE && !(row->flags & OP_ANYBODY) ? ret : 0;
+}
+
 static ssize_t handle(struct op *op, const struct row *row)
 {
 	ssize_t ret = take_apart(op, row);
+
+	if (ret == 0)
+		ret = take_caller(op, row);
 
 	if (ret < 0)
 		return ret;

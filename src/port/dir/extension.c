@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The extension headers of a request that creates a file. */
+#include "idmap.h"
 #include "internal.h"
 #include <errno.h>
 #include <string.h>
@@ -82,7 +83,7 @@ static void tell_group(struct op *op, mode_t mode, struct extensions *ext)
 		return;
 	if ((st.st_mode & (S_ISGID | S_IWGRP | S_IWOTH)) !=
 		    (S_ISGID | S_IWGRP) ||
-	    op->in->uid == st.st_uid || has_acl(op))
+	    op->uid == st.st_uid || has_acl(op))
 		return;
 	ext->has_group = true;
 	ext->group = st.st_gid;
@@ -114,6 +115,12 @@ int extensions_parse(struct op *op, mode_t mode, struct extensions *ret_ext)
 			break;
 		left -= ALIGN8((size_t)header.size);
 		at += ALIGN8((size_t)header.size);
+	}
+	if (ext.has_group) {
+		ret = idmap_to_host(op->dir->options->translate_gid, ext.group,
+				    &ext.group);
+		if (ret < 0)
+			return ret;
 	}
 	tell_group(op, mode, &ext);
 	*ret_ext = ext;

@@ -84,6 +84,8 @@ struct op {
 	struct dir *dir;
 	struct call *call;
 	const struct cf_in_header *in;
+	uid_t uid; /* the caller, in the host's numbers */
+	gid_t gid;
 	struct inode *inode; /* of in->nodeid, held; NULL if not wanted */
 	const void *arg;     /* the fixed part, as long as the table says */
 	const char *name;    /* checked to be one component */
