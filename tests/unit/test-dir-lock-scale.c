@@ -203,7 +203,32 @@ static void *chain(void *opaque)
 	return NULL;
 }
 
-static void test_chain(void)
+/*
+ * Each waits with a file of its own, which is closed meanwhile, so each lets go
+ * at once what it gets, and the next gets it.
+ */
+static void *closed(void *opaque)
+{
+	static struct request *waiters[CHAIN];
+	uint64_t kept = handles[0];
+
+	(void)opaque;
+	CHECK_EQ(set(0, 1, F_WRLCK, 0, 0), 0);
+	for (unsigned int i = 0; i < CHAIN; i++) {
+		CHECK_EQ(ask_open(&client, nodeids[0], O_RDWR, &handles[0]), 0);
+		waiters[i] = start_wait(0, 2 + i, 0, 0);
+		CHECK_EQ(ask_release(&client, nodeids[0], handles[0], 0), 0);
+	}
+	handles[0] = kept;
+	flush(0, 1);
+	for (unsigned int i = 0; i < CHAIN; i++)
+		CHECK_EQ(end_wait(waiters[i]), 0);
+	CHECK_EQ(set(0, 1, F_WRLCK, 0, 0), 0);
+	flush(0, 1);
+	return NULL;
+}
+
+static void on_small_stack(void *(*run)(void *opaque))
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -212,7 +237,7 @@ static void test_chain(void)
 	pthread_attr_init(&attr);
 	CHECK_EQ(pthread_attr_setstacksize(&attr, STACK), 0);
 	/* It counts its checks: none here before it has ended. */
-	error = pthread_create(&thread, &attr, chain, NULL);
+	error = pthread_create(&thread, &attr, run, NULL);
 	if (!error)
 		pthread_join(thread, NULL);
 	CHECK_EQ(error, 0);
@@ -244,7 +269,8 @@ int main(void)
 		handles[i] = made.open.fh;
 	}
 	test_other_file();
-	test_chain();
+	on_small_stack(chain);
+	on_small_stack(closed);
 	client_stop(&client);
 	return check_result();
 }

@@ -23,6 +23,7 @@ struct lock_waiter {
 	struct lock_waiter *next, **at; /* in LIST; NEXT also when it ended */
 	struct wait_list *list;
 	struct lock_request request; /* its handle is held */
+	struct dir *dir;
 	struct call *call;
 	uint64_t unique;
 	int result;

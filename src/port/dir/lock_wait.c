@@ -74,28 +74,53 @@ static struct lock_waiter *in_order(struct lock_waiter *done)
 	return first;
 }
 
+/* From here on no search sees them. */
+static void forget(struct lock_table *table, struct lock_waiter *done)
+{
+	pthread_mutex_lock(&table->mutex);
+	for (; done; done = done->next)
+		hash_remove(done);
+	pthread_mutex_unlock(&table->mutex);
+}
+
+static void answer(struct lock_waiter *waiter)
+{
+	struct call *call = waiter->call;
+	int result = waiter->result;
+
+	handle_put(waiter->dir, waiter->request.handle);
+	free(waiter);
+	call_reply_error(call, result);
+}
+
+/*
+ * A handle that was closed while it waited goes with its answer, and what it
+ * had just got goes to the next, to be answered too: those join the ones that
+ * this thread is busy with, so that a row of them does not use up its stack.
+ */
 void lock_answer(struct dir *dir, struct lock_waiter *done)
 {
-	struct lock_table *table = &dir->locks;
+	static _Thread_local struct lock_waiter **last;
 	struct lock_waiter *waiter;
+	bool busy = last;
 
 	if (!done)
 		return;
-	/* From here on no search sees them. */
-	pthread_mutex_lock(&table->mutex);
-	for (waiter = done; waiter; waiter = waiter->next)
-		hash_remove(waiter);
-	pthread_mutex_unlock(&table->mutex);
+	forget(&dir->locks, done);
 	done = in_order(done);
+	if (busy)
+		*last = done;
+	for (waiter = done; waiter; waiter = waiter->next)
+		last = &waiter->next;
+	if (busy)
+		return;
 	while ((waiter = done)) {
-		struct call *call = waiter->call;
-		int result = waiter->result;
-
+		if (last == &waiter->next)
+			last = &done;
 		done = waiter->next;
-		handle_put(dir, waiter->request.handle);
-		free(waiter);
-		call_reply_error(call, result);
+		answer(waiter);
 	}
+	last = NULL;
 }
 
 struct search {
@@ -227,6 +252,7 @@ ssize_t lock_wait(struct op *op, const struct lock_request *request)
 	if (!waiter)
 		return -ENOLCK;
 	waiter->request = *request;
+	waiter->dir = op->dir;
 	waiter->call = op->call;
 	waiter->unique = op->in->unique;
 	slot_hold(&request->handle->slot);
