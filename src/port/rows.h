@@ -5,6 +5,9 @@
  * The first of each kind is the one for what names none.
  */
 CLIENT_PORT(virtio)
+#if HAVE_MOUNT
+CLIENT_PORT(mount)
+#endif
 SERVER_PORT(dir)
 
 /* A test program's own. */

@@ -78,6 +78,7 @@ static const char *const serving[] = {
 	HERE(epoll_ctl, "a queue's thread"),
 	ELSEWHERE(epoll_pwait, "epoll_wait() where that is no system call"),
 	HERE(epoll_wait, "a queue's thread"),
+	SELDOM(io_uring_enter, "mount:, on rings that can only serve it"),
 	HERE(poll, "the monitor's messages"),
 	ELSEWHERE(ppoll, "poll() where that is no system call"),
 	ELSEWHERE(ppoll_time64, "the same on 32 bits"),
@@ -86,6 +87,7 @@ static const char *const serving[] = {
 	SELDOM(restart_syscall, "a wait that a stop (SIGSTOP) has interrupted"),
 	HERE(sendmsg, "the monitor's messages"),
 	HERE(write, "event descriptors, log, --trace"),
+	SELDOM(writev, "mount:'s replies"),
 	/* Threads. */
 	SELDOM(clock_nanosleep, "a lock that another program holds"),
 	ELSEWHERE(clock_nanosleep_time64, "the same on 32 bits"),

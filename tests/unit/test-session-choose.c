@@ -158,7 +158,6 @@ static void test_first(const struct crossfuse_abi *client, bool forced)
 	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
 	bool big = crossfuse_abi_big_endian(client);
 	struct crossfuse_session fresh, session;
-	const struct crossfuse_abi *found;
 	unsigned int wrong = 0;
 
 	start(&fresh, client, big);
@@ -172,8 +171,7 @@ static void test_first(const struct crossfuse_abi *client, bool forced)
 		wrong += send_flags(&session, opcode, flags, big, big) != flags;
 		wrong += send_flags(&session, CF_OPENDIR, flags, big, big) !=
 			 flags;
-		found = crossfuse_session_client(&session, NULL);
-		wrong += found && !same_flags(found, client);
+		wrong += crossfuse_session_client(&session, NULL) != NULL;
 	}
 	if (!CHECK_EQ(wrong, 0))
 		fprintf(stderr, "  %s\n", crossfuse_abi_name(client));

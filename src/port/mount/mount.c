@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * mount:DIR: a directory of this machine is the client. libfuse mounts it, as
+ * root or through fusermount3, with all the options that mount(8) users know;
+ * the requests are read here.
+ */
+#define FUSE_USE_VERSION 312
+#include "mount.h"
+#include "../../log.h"
+#include "../../options.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* Threads that may wait at once, where --thread-pool-size says nothing. */
+#define THREADS 64
+
+/* How long calls may take to end by themselves when the mount is gone. */
+#define STOP_NS 50000000L
+
+extern const struct client_port_ops mount_port_ops;
+
+struct mount_port {
+	struct client_port port; /* first */
+	struct fuse_session *session;
+	struct mount_client client;
+	struct mount_guard guard;
+	bool taken; /* accept() has handed the client out */
+	atomic_bool stopped;
+};
+
+static const struct option_choice io_uring_modes[] = {
+	{ "auto", IO_URING_AUTO },
+	{ "on", IO_URING_ON },
+	{ "off", IO_URING_OFF },
+	{ NULL, 0 },
+};
+
+static int io_uring_mode;
+static const char *mount_options;
+
+static const struct option rows[] = {
+	OPTION("mount-options", STRING, &mount_options, "LIST",
+	       "as mount -o: ro, allow_other, auto_unmount, fsname=..."),
+	OPTION("io-uring", CHOICE, &io_uring_mode, "MODE",
+	       "talk to the kernel through io_uring: auto (default), on, off",
+	       .choices = io_uring_modes),
+	{ 0 },
+};
+
+static const struct option *const row_lists[] = { rows, NULL };
+
+/* What libfuse said last, in its own words; it goes into a line of ours. */
+static char libfuse_said[256];
+
+static void log_libfuse(enum fuse_log_level level, const char *format,
+			va_list arguments)
+{
+	(void)level;
+	vsnprintf(libfuse_said, sizeof(libfuse_said), format, arguments);
+	libfuse_said[strcspn(libfuse_said, "\n")] = '\0';
+}
+
+/*
+ * The options for libfuse: what makes it like any other file system comes
+ * first, so that the administrator's go before it.
+ */
+static int make_arguments(struct fuse_args *args)
+{
+	const char *usual = geteuid() == 0
+				    ? "-oallow_other,default_permissions,"
+				      "fsname=crossfuse,subtype=crossfuse"
+				    : "-odefault_permissions,"
+				      "fsname=crossfuse,subtype=crossfuse";
+
+	if (fuse_opt_add_arg(args, "crossfuse") < 0 ||
+	    fuse_opt_add_arg(args, usual) < 0)
+		return -ENOMEM;
+	if (mount_options && (fuse_opt_add_arg(args, "-o") < 0 ||
+			      fuse_opt_add_arg(args, mount_options) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
+/* 0 or -errno, logged. */
+static int mount_it(struct mount_port *port)
+{
+	static const struct fuse_lowlevel_ops none; /* it never reads itself */
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int ret;
+
+	fuse_set_log_func(log_libfuse);
+	ret = make_arguments(&args);
+	if (ret < 0)
+		goto free;
+	ret = -EINVAL;
+	port->session = fuse_session_new(&args, &none, sizeof(none), NULL);
+	if (!port->session) {
+		log_error("--mount-options=%s: %s", mount_options,
+			  libfuse_said);
+		goto free;
+	}
+	if (fuse_session_mount(port->session, port->client.where) == 0) {
+		port->client.fds[0] = fuse_session_fd(port->session);
+		port->client.fd_count = 1;
+		fcntl(port->client.fds[0], F_SETFD, FD_CLOEXEC);
+		ret = 0;
+		goto free;
+	}
+	log_error("cannot mount at %s: %s: it must be a directory, and yours "
+		  "or you root",
+		  port->client.where, libfuse_said);
+	fuse_session_destroy(port->session);
+	port->session = NULL;
+free:
+	fuse_opt_free_args(&args);
+	return ret;
+}
+
+static void unmount_session(void *session)
+{
+	fuse_session_unmount(session);
+	fuse_session_destroy(session);
+}
+
+static int open_rings(struct mount_client *client)
+{
+	int ret;
+
+	if (io_uring_mode == IO_URING_OFF)
+		return 0;
+	ret = rings_open(&client->rings);
+	if (ret == 0)
+		return 0;
+	if (io_uring_mode == IO_URING_ON) {
+		log_error("--io-uring on: %s: use --io-uring off",
+			  strerror(-ret));
+		return ret;
+	}
+	log_debug("no io_uring: %s", strerror(-ret));
+	return 0;
+}
+
+/* The absolute name: the process may change its root before it unmounts. */
+static int find_directory(const char *name, char **ret_name)
+{
+	char *absolute = realpath(name, NULL);
+	struct stat st;
+	int ret = 0;
+
+	if (!absolute || stat(absolute, &st) < 0)
+		ret = -errno;
+	else if (!S_ISDIR(st.st_mode))
+		ret = -ENOTDIR;
+	if (ret < 0) {
+		log_error("cannot mount at %s: %s: name a directory that is "
+			  "there%s",
+			  name, strerror(-ret),
+			  ret == -ENOTCONN ? ", or unmount what a dead program "
+					     "left"
+					   : "");
+		free(absolute);
+		return ret;
+	}
+	*ret_name = absolute;
+	return 0;
+}
+
+static const struct client_ops mount_client_ops;
+
+static int mount_open(const char *argument, const struct options *all,
+		      struct client_port **ret_port)
+{
+	struct mount_port *port;
+	struct mount_client *client;
+	int ret = -ENOMEM;
+
+	(void)all;
+	if (!argument) {
+		log_error("mount: wants a directory: say mount:/DIR");
+		return -EINVAL;
+	}
+	port = calloc(1, sizeof(*port));
+	if (!port)
+		return -ENOMEM;
+	port->port.ops = &mount_port_ops;
+	client = &port->client;
+	client->client.ops = &mount_client_ops;
+	pthread_mutex_init(&client->calls_lock, NULL);
+	client->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (client->stop_fd < 0) {
+		ret = -errno;
+		log_error("cannot make an event descriptor: %m");
+		goto fail;
+	}
+	ret = find_directory(argument, &client->where);
+	if (ret < 0)
+		goto fail;
+	ret = open_rings(client);
+	if (ret == 0)
+		ret = mount_it(port);
+	if (ret < 0)
+		goto fail;
+	ret = mount_guard_start(&port->guard, unmount_session, port->session);
+	if (ret < 0) {
+		unmount_session(port->session);
+		goto fail;
+	}
+	readers_init(client, THREADS);
+	*ret_port = &port->port;
+	return 0;
+fail:
+	rings_close(client->rings);
+	if (client->stop_fd >= 0)
+		close(client->stop_fd);
+	free(client->where);
+	free(port);
+	return ret;
+}
+
+static int mount_accept(struct client_port *client_port,
+			struct client **ret_client)
+{
+	struct mount_port *port = (struct mount_port *)client_port;
+
+	if (port->taken || atomic_load(&port->stopped))
+		return 0;
+	port->taken = true;
+	*ret_client = &port->client.client;
+	return 1;
+}
+
+static void mount_port_stop(struct client_port *client_port)
+{
+	atomic_store(&((struct mount_port *)client_port)->stopped, true);
+}
+
+/* The client that a mount has is the kernel of this machine. */
+static const char *mount_peer_machine(struct client *client)
+{
+	static struct utsname name;
+
+	(void)client;
+	return uname(&name) == 0 ? name.machine : NULL;
+}
+
+void mount_client_end(struct mount_client *client)
+{
+	uint64_t one = 1;
+	int error = errno;
+
+	atomic_store(&client->stopping, true);
+	/* It can only fail if it was called very often before. */
+	if (write(client->stop_fd, &one, sizeof(one)) < 0)
+		errno = error;
+}
+
+static int mount_serve(struct client *base, struct relay *relay)
+{
+	struct mount_client *client = (struct mount_client *)base;
+	struct pollfd ready = { .fd = client->stop_fd, .events = POLLIN };
+	int ret;
+
+	client->relay = relay;
+	ret = readers_start(client);
+	if (ret < 0)
+		return ret;
+	while (poll(&ready, 1, -1) < 0 && errno == EINTR)
+		;
+	atomic_store(&client->stopping, true);
+	relay_cancel(relay);
+	readers_stop(client);
+	rings_stop(client->rings);
+	rings_close(client->rings);
+	client->rings = NULL;
+	relay_reset(relay);
+	mount_calls_free(client);
+	return 0;
+}
+
+static void mount_stop(struct client *client)
+{
+	mount_client_end((struct mount_client *)client);
+}
+
+static int mount_notify(struct client *base, const struct iovec *iov, int count)
+{
+	struct mount_client *client = (struct mount_client *)base;
+
+	for (;;) {
+		if (writev(client->fds[0], iov, count) >= 0)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+/* The client is a part of the port. */
+static void mount_client_close(struct client *client)
+{
+	(void)client;
+}
+
+static void mount_close(struct client_port *client_port)
+{
+	struct mount_port *port = (struct mount_port *)client_port;
+	struct mount_client *client = &port->client;
+
+	rings_close(client->rings);
+	readers_destroy(client);
+	fuse_session_destroy(port->session); /* closes the descriptor */
+	mount_guard_end(&port->guard);
+	pthread_mutex_destroy(&client->calls_lock);
+	close(client->stop_fd);
+	free(client->where);
+	free(port);
+}
+
+static const struct client_ops mount_client_ops = {
+	.peer_machine = mount_peer_machine,
+	.serve = mount_serve,
+	.stop = mount_stop,
+	.notify = mount_notify,
+	.close = mount_client_close,
+};
+
+const struct client_port_ops mount_port_ops = {
+	.scheme = "mount",
+	.argument = "DIRECTORY",
+	.help = "mount it on this machine",
+	.options = row_lists,
+	.open = mount_open,
+	.accept = mount_accept,
+	.stop = mount_port_stop,
+	.close = mount_close,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The mount client port's own parts: this machine's kernel is the client. It
+ * sends its requests through /dev/fuse, and through io_uring where both sides
+ * can; FUSE_INIT, FORGET and INTERRUPT always come through /dev/fuse.
+ */
+#ifndef MOUNT_H
+#define MOUNT_H
+
+#include "../../relay.h"
+#include "../port.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Bytes of a WRITE, or of a reply, that fit into one message. */
+#define MOUNT_MAX_DATA (1u << 20)
+
+/* A request with them: header, names and fixed parts stand before. */
+#define MOUNT_MAX_REQUEST (MOUNT_MAX_DATA + 8192)
+
+/* Descriptors of /dev/fuse that threads read. */
+#define MOUNT_FDS 16
+
+struct mount_client;
+struct ring;
+
+struct mount_call {
+	struct call call;
+	struct mount_client *client;
+	/* Hands the reply to the kernel; 0 or -errno. */
+	int (*answer)(struct mount_call *mcall, const struct iovec *iov,
+		      int count);
+	int fd; /* the descriptor it was read from, which takes its answer */
+	struct ring *ring; /* of RING_ENTRY */
+	unsigned int ring_entry;
+	bool offers_io_uring; /* FUSE_INIT: the kernel would like to */
+	char *in;	      /* MOUNT_MAX_REQUEST bytes */
+	struct iovec data;
+	struct iovec room; /* MOUNT_MAX_DATA bytes */
+	struct mount_call *next;
+};
+
+/* mount_call.c */
+struct mount_call *mount_call_get(struct mount_client *client);
+void mount_call_put(struct mount_call *mcall);
+void mount_calls_free(struct mount_client *client);
+
+/*
+ * Submits the request whose head, of HEAD_LEN bytes, is at mcall->in, and whose
+ * data, if any, is mcall->data.
+ */
+void mount_call_submit(struct mount_call *mcall, size_t head_len);
+
+/* mount_device.c: threads that read /dev/fuse. */
+struct reader;
+struct readers {
+	pthread_mutex_t lock;
+	pthread_cond_t gone;
+	struct reader *first;
+	unsigned int threads; /* there are so many */
+	unsigned int started; /* there ever were */
+	unsigned int limit;
+	atomic_uint idle; /* threads that read, or are about to */
+};
+
+/* Before the process is confined. */
+void readers_init(struct mount_client *client, unsigned int limit);
+void readers_destroy(struct mount_client *client);
+
+/* Starts the first. 0 or -errno, logged. */
+int readers_start(struct mount_client *client);
+
+/* Ends all; the caller has seen to it that calls under way end. */
+void readers_stop(struct mount_client *client);
+
+/* mount_uring.c: a ring for each processor. */
+struct rings;
+
+/* Makes the rings, since a confined process may not. 0 or -errno. */
+int rings_open(struct rings **ret_rings);
+void rings_close(struct rings *rings);
+
+/* The thread that submitted MCALL is about to wait. */
+void rings_may_wait(struct mount_call *mcall);
+
+/* FUSE_INIT was answered so: the kernel waits until all are registered. */
+int rings_start(struct rings *rings, struct mount_client *client);
+void rings_stop(struct rings *rings);
+
+/* mount_guard.c: a process that unmounts when this one has ended. */
+struct mount_guard {
+	pid_t parent; /* the process that started it */
+	int life;     /* closed when that ends, at the latest */
+	int done;     /* closed at its other end when it has unmounted */
+};
+
+/*
+ * UNMOUNT(OPAQUE) is called in the other process, once there is no process
+ * any more that has called this, or was forked from it since. 0 or -errno,
+ * logged.
+ */
+int mount_guard_start(struct mount_guard *guard, void (*unmount)(void *),
+		      void *opaque);
+
+/* Lets it unmount; the process that started it waits for that. */
+void mount_guard_end(struct mount_guard *guard);
+
+/* mount.c */
+enum io_uring_mode {
+	IO_URING_AUTO,
+	IO_URING_ON,
+	IO_URING_OFF
+};
+
+struct mount_client {
+	struct client client; /* first */
+	struct relay *relay;
+	int fds[MOUNT_FDS]; /* of the mount: libfuse's, and clones of it */
+	unsigned int fd_count;
+	char *where;
+	struct readers readers;
+	struct rings *rings; /* NULL: there are none */
+	bool rings_wanted;   /* --io-uring on: it is an error without */
+	bool rings_started;
+	pthread_mutex_t calls_lock;
+	struct mount_call *free_calls;
+	unsigned int free_count;
+	atomic_bool stopping;
+	atomic_bool gone; /* unmounted */
+	int stop_fd;	  /* eventfd: stop(), or the mount is gone */
+};
+
+/*
+ * Starts a thread that no signal interrupts but the one that wakes a reader.
+ * THREAD NULL: it is detached. 0 or -errno.
+ */
+int mount_thread(pthread_t *thread, void *(*start)(void *), void *opaque);
+
+/* The mount is gone, or cannot be served: serve() is to end. */
+void mount_client_end(struct mount_client *client);
+
+#endif
