@@ -78,6 +78,7 @@ int relay_init(struct relay *relay, struct client *client,
 		goto destroy_flight;
 	if (!relay->server->ops->numbered)
 		relay_flight_destroy(relay);
+	relay->proxied = relay->flight || relay->server->ops->negotiates;
 	ret = init_sessions(relay, options, monitor);
 	if (ret == 0) {
 		atomic_store(&relay->ready, true);
@@ -171,19 +172,18 @@ static void set_closed(struct relay *relay)
 }
 
 /* Tells those that wait at the gate, if any, that something has changed. */
-static void tell_gate(struct relay *relay)
+static __attribute__((noinline)) void tell_gate(struct relay *relay)
 {
-	if (!atomic_load(&relay->closed))
-		return;
 	pthread_mutex_lock(&relay->lock);
 	pthread_cond_broadcast(&relay->changed);
 	pthread_mutex_unlock(&relay->lock);
 }
 
-static void leave(struct relay *relay)
+static inline __attribute__((always_inline)) void leave(struct relay *relay)
 {
 	atomic_fetch_sub(stripe(relay), 1);
-	tell_gate(relay);
+	if (atomic_load(&relay->closed))
+		tell_gate(relay);
 }
 
 /*
@@ -320,19 +320,20 @@ void relay_release(struct relay *relay)
 /* INIT tells the byte order by its opcode, so it is known in either. */
 static bool runs_alone(const struct call *call)
 {
-	static const uint32_t opcodes[] = { CF_INIT, CF_CUSE_INIT, CF_DESTROY };
 	uint32_t opcode = call_in(call)->opcode;
 
-	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
-		if (opcode == opcodes[i] ||
-		    opcode == __builtin_bswap32(opcodes[i]))
-			return true;
-	return false;
+	if (opcode > 0xffff) /* the other byte order */
+		opcode = __builtin_bswap32(opcode);
+	return opcode == CF_INIT || opcode == CF_DESTROY ||
+	       opcode == CF_CUSE_INIT;
 }
 
-void relay_finish(struct relay *relay, struct call *call)
+/* For every call, so that it is worth to be inlined. */
+static inline __attribute__((always_inline)) void hand_over(struct relay *relay,
+							    struct call *call)
 {
-	bool alone = relay->alone == call;
+	bool alone = atomic_load_explicit(&relay->alone,
+					  memory_order_relaxed) == call;
 
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_reply(&relay->session, call);
@@ -346,10 +347,15 @@ void relay_finish(struct relay *relay, struct call *call)
 		leave(relay);
 }
 
+void relay_finish(struct relay *relay, struct call *call)
+{
+	hand_over(relay, call);
+}
+
 static void finish(struct relay *relay, struct call *call)
 {
 	if (!relay->flight || relay_flight_ends(call))
-		relay_finish(relay, call);
+		hand_over(relay, call);
 }
 
 void relay_write_error(struct call *call, int error)
@@ -376,19 +382,26 @@ void relay_fail(struct call *call, int error)
 
 static int translate_request(struct relay *relay, struct call *call)
 {
-	size_t total_len = call->head_len + call->data_len;
-	int ret;
-
 	if (relay->trace)
-		ret = trace_request(relay->trace, &relay->session, call);
-	else
-		ret = crossfuse_session_request(&relay->session, &call->state,
-						call->head, call->head_len,
-						total_len);
-	if (ret == 0 && relay->server->ops->negotiates)
-		ret = crossfuse_session_request(&relay->far, &call->far,
-						call->head, call->head_len,
-						total_len);
+		return trace_request(relay->trace, &relay->session, call);
+	return crossfuse_session_request(&relay->session, &call->state,
+					 call->head, call->head_len,
+					 call->head_len + call->data_len);
+}
+
+/* The same for a server whose peer has a session of its own, or numbers. */
+static int submit_proxied(struct relay *relay, struct call *call)
+{
+	int ret = 0;
+
+	if (relay->server->ops->negotiates)
+		ret = crossfuse_session_request(
+			&relay->far, &call->far, call->head, call->head_len,
+			call->head_len + call->data_len);
+	if (ret == 0 && relay->flight)
+		ret = relay_flight_submit(relay, call);
+	else if (ret == 0)
+		ret = relay->server->ops->submit(relay->server, call);
 	return ret;
 }
 
@@ -405,31 +418,29 @@ void relay_submit(struct relay *relay, struct call *call)
 	}
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_request(&relay->session, call);
-	if (relay->flight)
-		atomic_store(&call->phase, PHASE_SUBMITTED);
+	atomic_init(&call->phase, PHASE_SUBMITTED);
 	ret = translate_request(relay, call);
-	if (ret == 0 && relay->flight)
-		ret = relay_flight_submit(relay, call);
-	else if (ret == 0)
-		ret = relay->server->ops->submit(relay->server, call);
+	if (ret == 0) {
+		if (relay->proxied)
+			ret = submit_proxied(relay, call);
+		else
+			ret = relay->server->ops->submit(relay->server, call);
+	}
 	if (ret < 0)
 		relay_fail(call, ret);
 }
 
-static void pass_reply(struct relay *relay, struct call *call)
+static int translate_reply(struct relay *relay, struct call *call)
 {
-	int ret;
-
 	if (relay->trace)
-		ret = trace_reply(relay->trace, &relay->session, call);
-	else
-		ret = crossfuse_session_reply(
-			&relay->session, &call->state, call->out, call->out_len,
-			call->out_len + call->out_data_len);
-	if (ret == 0) {
-		finish(relay, call);
-		return;
-	}
+		return trace_reply(relay->trace, &relay->session, call);
+	return crossfuse_session_reply(&relay->session, &call->state, call->out,
+				       call->out_len,
+				       call->out_len + call->out_data_len);
+}
+
+static void refuse_reply(struct call *call)
+{
 	log_error("the server's reply to opcode %u is malformed; the client "
 		  "gets EIO",
 		  call->state.opcode);
@@ -438,33 +449,27 @@ static void pass_reply(struct relay *relay, struct call *call)
 
 void relay_complete(struct call *call)
 {
-	if (call->out_len)
-		pass_reply(call->relay, call);
-	else
-		finish(call->relay, call);
+	struct relay *relay = call->relay;
+
+	if (call->out_len && translate_reply(relay, call) < 0)
+		refuse_reply(call);
+	else if (!relay->flight || relay_flight_ends(call))
+		hand_over(relay, call);
 }
 
 void relay_forward(struct call *call)
 {
 	struct relay *relay = call->relay;
-	int ret = 0;
+	int ret = call->out_len < sizeof(struct cf_out_header) ? -EBADMSG : 0;
 
-	if (call->out_len < sizeof(struct cf_out_header)) {
-		relay_fail(call, -EIO);
-		return;
-	}
-	if (relay->server->ops->negotiates)
+	if (ret == 0 && relay->server->ops->negotiates)
 		ret = crossfuse_session_reply(
 			&relay->far, &call->far, call->out, call->out_len,
 			call->out_len + call->out_data_len);
-	if (ret < 0) {
-		log_error("the peer's reply to opcode %u is malformed; the "
-			  "client gets EIO",
-			  call->state.opcode);
-		relay_fail(call, -EIO);
-	} else {
-		pass_reply(relay, call);
-	}
+	if (ret == 0)
+		relay_complete(call);
+	else
+		refuse_reply(call);
 }
 
 void relay_call_waits(struct call *call)
@@ -472,7 +477,8 @@ void relay_call_waits(struct call *call)
 	struct relay *relay = call->relay;
 
 	atomic_fetch_add(&relay->waiting, 1);
-	tell_gate(relay);
+	if (atomic_load(&relay->closed))
+		tell_gate(relay);
 }
 
 static int pass_notify(struct relay *relay, const struct iovec *iov, int count)

@@ -53,6 +53,7 @@ struct relay {
 	struct server *server;
 	struct trace *trace; /* set by the owner; NULL: nothing is recorded */
 	struct relay_counters counters;
+	bool proxied;		     /* numbered, or its peer negotiates */
 	atomic_bool ready;	     /* relay_init() is done */
 	struct relay_flight *flight; /* NULL: the server is not numbered */
 

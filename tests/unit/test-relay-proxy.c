@@ -160,7 +160,8 @@ static bool answer(uint64_t number, int error, const void *arg, size_t arg_len)
 
 	if (!call)
 		return false;
-	memcpy(call_reserve(call, arg_len), arg, arg_len);
+	if (arg_len)
+		memcpy(call_reserve(call, arg_len), arg, arg_len);
 	memcpy(call->out, &header, sizeof(header));
 	call_forward(call, header.len, 0);
 	return true;

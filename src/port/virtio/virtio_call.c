@@ -95,7 +95,7 @@ static bool replace(struct relay *relay, void **memory, size_t old_size,
 	return true;
 }
 
-void virtio_call_shrink(struct virtio_call *vcall)
+static __attribute__((noinline)) void shrink(struct virtio_call *vcall)
 {
 	struct relay *relay = vcall->queue->client->relay;
 	struct call *call = &vcall->call;
@@ -110,6 +110,13 @@ void virtio_call_shrink(struct virtio_call *vcall)
 	}
 	if (vcall->chain.space > PIECES_KEPT)
 		chain_release(&vcall->chain);
+}
+
+void virtio_call_shrink(struct virtio_call *vcall)
+{
+	if (vcall->head_space > HEAD_KEPT || vcall->call.out_size > OUT_KEPT ||
+	    vcall->chain.space > PIECES_KEPT)
+		shrink(vcall);
 }
 
 /*
