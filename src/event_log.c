@@ -18,6 +18,8 @@ static const char *source_text(enum crossfuse_source source)
 		return "by the client's arch_id";
 	case CROSSFUSE_SOURCE_ADMIN:
 		return "by --client-abi";
+	case CROSSFUSE_SOURCE_INIT:
+		return "by its FUSE_INIT, which is not Linux's";
 	case CROSSFUSE_SOURCE_MONITOR:
 		return "by the connected virtual machine monitor";
 	case CROSSFUSE_SOURCE_TRAFFIC:

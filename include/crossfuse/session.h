@@ -55,6 +55,7 @@ enum crossfuse_source {
 	CROSSFUSE_SOURCE_CANON,	  /* negotiated: the client speaks canonical */
 	CROSSFUSE_SOURCE_ARCH_ID, /* the client's word, in FUSE_INIT */
 	CROSSFUSE_SOURCE_ADMIN,	  /* the administrator's word */
+	CROSSFUSE_SOURCE_INIT,	  /* its FUSE_INIT, which is not Linux's */
 	CROSSFUSE_SOURCE_MONITOR, /* the virtual machine monitor's program */
 	CROSSFUSE_SOURCE_TRAFFIC, /* what its requests look like */
 };

@@ -225,7 +225,7 @@ static void start_over(struct session *s)
 	s->own_impossible = false;
 }
 
-/* What the request says of the server's own group. */
+/* What the request, session.last_evidence, says of the server's own group. */
 static void weigh_own(struct session *s, const struct hypothesis *own,
 		      uint32_t flags, unsigned int class)
 {
@@ -238,8 +238,14 @@ static void weigh_own(struct session *s, const struct hypothesis *own,
 	}
 	if (impossible)
 		s->own_impossible = true;
-	if ((impossible || !(flags & bit_of(own->abi, O_LARGEFILE_))) &&
-	    s->against_own < AGAINST_OWN)
+	else if (flags & bit_of(own->abi, O_LARGEFILE_))
+		return;
+	/* The same again is none of two. */
+	if (s->against_own && s->first_against == s->last_evidence)
+		return;
+	if (!s->against_own)
+		s->first_against = s->last_evidence;
+	if (s->against_own < AGAINST_OWN)
 		s->against_own++;
 }
 

@@ -56,7 +56,11 @@ static const struct crossfuse_abi *in_order(const struct session *s,
 	return abi;
 }
 
-/* The client that does not speak canonical, by what is known of it. */
+/*
+ * The client that does not speak canonical, by what is known of it. One that is
+ * not Linux has the values of Linux on x86, on whatever machine its monitor
+ * emulates.
+ */
 static void decide_known(const struct session *s, const struct offer *offer,
 			 struct decision *ret)
 {
@@ -68,6 +72,9 @@ static void decide_known(const struct session *s, const struct offer *offer,
 	else if (s->config.client)
 		*ret = (struct decision){ s->config.client,
 					  CROSSFUSE_SOURCE_ADMIN, 0 };
+	else if (s->config.monitor && !offer->from_linux && !is_big(s))
+		*ret = (struct decision){ crossfuse_abi_by_name("x86_64"),
+					  CROSSFUSE_SOURCE_INIT, 0 };
 	else if (s->config.monitor)
 		*ret = (struct decision){ s->config.monitor,
 					  CROSSFUSE_SOURCE_MONITOR, 0 };
@@ -206,6 +213,7 @@ int cf_handshake_request(struct session *s, struct crossfuse_call *call,
 		return cf_session_malformed(s, call->opcode);
 	if (call->opcode == CF_CUSE_INIT) {
 		offer.arch_id = 0;
+		offer.from_linux = true;
 		offer.canon = false;
 	}
 

@@ -22,7 +22,18 @@ struct offer {
 	uint32_t arch_id;
 	uint64_t flags;
 	bool canon; /* it offers canonical constants */
+	bool from_linux;
 };
+
+/*
+ * What Linux offers in every FUSE_INIT since 7.23, whatever its configuration:
+ * fuse_send_init() of fs/fuse/inode.c. Minimal clients (virtio-win, EDK2,
+ * Zephyr) lack most of it.
+ */
+#define OFFERED_BY_LINUX                                                     \
+	(CF_INIT_ASYNC_READ | CF_INIT_POSIX_LOCKS | CF_INIT_ATOMIC_O_TRUNC | \
+	 CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES | CF_INIT_DONT_MASK |   \
+	 CF_INIT_FLOCK_LOCKS)
 
 /* The bits that a client of this minor may offer with. */
 static inline uint64_t canon_bits(uint32_t minor)
@@ -53,6 +64,7 @@ static inline void read_offer(const uint8_t *body, size_t len, bool swapped,
 	}
 	if (len >= END_OF(init_in, arch_id))
 		offer.arch_id = cf_get32(body + INIT_AT(arch_id), swapped);
+	offer.from_linux = (offer.flags & OFFERED_BY_LINUX) == OFFERED_BY_LINUX;
 	offer.canon = offer.arch_id && offer.flags & canon_bits(offer.minor);
 	*ret = offer;
 }

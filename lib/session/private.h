@@ -78,7 +78,8 @@ struct session {
 	/* How much speaks against each group of open flags so far. */
 	atomic_flag detecting;
 	bool own_impossible;
-	uint8_t against_own; /* requests */
+	uint8_t against_own;	/* requests, to two */
+	uint32_t first_against; /* of those, as last_evidence */
 	uint8_t revisions;
 	uint32_t meaningful; /* open flags of any group */
 	uint16_t doubt[DETECT_GROUPS];

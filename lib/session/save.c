@@ -201,6 +201,7 @@ static bool source_fits(const struct saved *saved)
 	case CROSSFUSE_SOURCE_MONITOR:
 		return saved->client;
 	case CROSSFUSE_SOURCE_ARCH_ID:
+	case CROSSFUSE_SOURCE_INIT:
 	case CROSSFUSE_SOURCE_TRAFFIC:
 		return saved->client && !canonical;
 	default:

@@ -66,6 +66,11 @@ static const struct story stories[] = {
 	  { { CF_OPEN, 0x10000 }, { CF_OPEN, 0x10000 }, { CF_OPEN, 0x10000 } },
 	  NULL,
 	  0 },
+	{ "the same with what says nothing between, ppc64",
+	  true,
+	  { { CF_OPEN, 0x10000 }, { CF_OPEN, 0x8000 }, { CF_OPEN, 0x10000 } },
+	  NULL,
+	  0 },
 	{ "cat and ls, ppc64",
 	  true,
 	  { { CF_OPEN, 0x10000 }, { CF_OPENDIR, 0x14800 } },
@@ -239,7 +244,9 @@ static void start(struct crossfuse_session *session, struct told *told,
 		.event = tell,
 		.opaque = told,
 	};
-	struct init_text init = { .major = 7, .minor = 38 };
+	struct init_text init = { .major = 7,
+				  .minor = 38,
+				  .flags = LINUX_INIT };
 
 	memset(told, 0, sizeof(*told));
 	CHECK_EQ(crossfuse_session_init(session, &config), 0);
@@ -369,6 +376,65 @@ static void test_contradiction(void)
 	      crossfuse_abi_by_name("ppc64le"));
 }
 
+/*
+ * Clients that are not Linux: by their FUSE_INIT, whatever machine the monitor
+ * emulates. They have the values of Linux on x86.
+ */
+static void test_not_linux(void)
+{
+	/* virtio-win and EDK2; Zephyr; and Linux but for a flag */
+	static const uint64_t flags[] = {
+		CF_INIT_DO_READDIRPLUS | CF_INIT_MAX_PAGES,
+		0,
+		LINUX_INIT & ~CF_INIT_ASYNC_READ,
+		LINUX_INIT & ~CF_INIT_FLOCK_LOCKS,
+		LINUX_INIT,
+		LINUX_INIT | CF_INIT_DO_READDIRPLUS | CF_INIT_SUBMOUNTS,
+	};
+	const struct step step = { CF_OPENDIR, 0x24000 };
+	struct crossfuse_config config = {
+		.server = crossfuse_abi_by_name("x86_64"),
+		.monitor = crossfuse_abi_by_name("aarch64"),
+	};
+	struct init_text init = { .major = 7, .minor = 31 };
+	struct crossfuse_session session;
+	enum crossfuse_source source;
+	uint32_t got;
+
+	for (size_t i = 0; i < WIRE_COUNT(flags); i++) {
+		bool from_linux = i >= 4;
+
+		CHECK_EQ(crossfuse_session_init(&session, &config), 0);
+		init.flags = flags[i];
+		init.len = i ? 64 : 16;
+		pair_shake_hands(&session, init,
+				 (struct init_text){ .major = 7, .minor = 31 },
+				 false, false);
+		CHECK(crossfuse_session_client(&session, &source) ==
+		      crossfuse_abi_by_name(from_linux ? "aarch64" : "x86_64"));
+		CHECK_EQ(source, from_linux ? CROSSFUSE_SOURCE_MONITOR
+					    : CROSSFUSE_SOURCE_INIT);
+		send_flags(&session, step, false, &got);
+		CHECK_EQ(got, from_linux ? 0x18000 : step.flags);
+		/* The administrator knows better, and so does the client. */
+		config.client = crossfuse_abi_by_name("mips64el");
+		CHECK_EQ(crossfuse_session_init(&session, &config), 0);
+		config.client = NULL;
+		pair_shake_hands(&session, init,
+				 (struct init_text){ .major = 7, .minor = 31 },
+				 false, false);
+		crossfuse_session_client(&session, &source);
+		CHECK_EQ(source, CROSSFUSE_SOURCE_ADMIN);
+	}
+	/* In big-endian order there are none. */
+	config.monitor = crossfuse_abi_by_name("s390x");
+	init.flags = 0;
+	CHECK_EQ(crossfuse_session_init(&session, &config), 0);
+	pair_shake_hands(&session, init, init, true, false);
+	crossfuse_session_client(&session, &source);
+	CHECK_EQ(source, CROSSFUSE_SOURCE_MONITOR);
+}
+
 static void test_switched_off(void)
 {
 	struct crossfuse_session session;
@@ -389,6 +455,7 @@ int main(void)
 		test_story(&stories[i]);
 	test_knowledge();
 	test_contradiction();
+	test_not_linux();
 	test_switched_off();
 	return check_result();
 }

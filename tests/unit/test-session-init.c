@@ -322,7 +322,7 @@ static void test_order(void)
 			.event = tell,
 			.opaque = &told,
 		};
-		struct init_text init = { 7, 45, 0, 0, 64, 0 };
+		struct init_text init = { 7, 45, LINUX_INIT, 0, 64, 0 };
 		struct crossfuse_session session;
 
 		if (cases[i].machine)
