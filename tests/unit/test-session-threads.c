@@ -101,6 +101,71 @@ static void *run(void *opaque)
 	return NULL;
 }
 
+/*
+ * A client that pretends to be of one architecture after the other, so that
+ * what was decided is taken back while others are at it: each OPEN is as the
+ * client has it, or as one of the three is understood.
+ */
+static void *pretend(void *opaque)
+{
+	static const struct {
+		uint32_t code, flags;
+	} turns[] = {
+		{ CF_OPENDIR, 0x14800 }, { CF_OPEN, 0x10000 },
+		{ CF_OPENDIR, 0x24800 }, { CF_OPEN, 0x30001 },
+		{ CF_OPENDIR, 0x12080 }, { CF_OPEN, 0x2000 },
+	};
+	static const char *const names[] = { "ppc64le", "aarch64", "mips64el",
+					     "x86_64" };
+	const struct crossfuse_abi *server = crossfuse_abi_by_name("x86_64");
+	struct result *result = opaque;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		const struct wire_text text = { .code = turns[i % 6].code,
+						.body = "{4:0}4" };
+		const struct wire_form form = { server, false };
+		uint32_t flags = turns[i % 6].flags;
+		struct crossfuse_call call;
+		struct wire_bytes b;
+		bool right = false;
+
+		wire_request(&b, &text, form);
+		put_flags(&b, flags);
+		if (crossfuse_session_request(&session, &call, b.at, b.len,
+					      b.len))
+			result->wrong++;
+		for (unsigned int k = 0; k < 4; k++)
+			right |= get_flags(&b) ==
+				 crossfuse_open_flags(
+					 crossfuse_abi_by_name(names[k]),
+					 server, flags, NULL);
+		result->wrong += !right;
+	}
+	return NULL;
+}
+
+static void test_threads(void *(*work)(void *), unsigned int round)
+{
+	struct result results[THREADS] = { 0 };
+
+	for (unsigned int i = 0; i < THREADS; i++) {
+		results[i].number = i;
+		CHECK_EQ(pthread_create(&results[i].thread, NULL, work,
+					&results[i]),
+			 0);
+	}
+	for (unsigned int i = 0; i < THREADS; i++) {
+		pthread_join(results[i].thread, NULL);
+		CHECK_EQ(results[i].wrong, 0);
+	}
+	if (work == run) {
+		CHECK_EQ(atomic_load(&detected), round);
+		CHECK_EQ(atomic_load(&unknown), round);
+	} else {
+		CHECK(atomic_load(&detected) && atomic_load(&detected) <= 8);
+	}
+}
+
 int main(void)
 {
 	const struct crossfuse_config config = {
@@ -108,23 +173,17 @@ int main(void)
 		.event = tell,
 	};
 	struct init_text init = { .major = 7, .minor = 38 };
-	struct result results[THREADS] = { 0 };
 
 	for (unsigned int round = 1; round <= 5; round++) {
 		CHECK_EQ(crossfuse_session_init(&session, &config), 0);
 		pair_shake_hands(&session, init, init, false, false);
-		for (unsigned int i = 0; i < THREADS; i++) {
-			results[i].number = i;
-			CHECK_EQ(pthread_create(&results[i].thread, NULL, run,
-						&results[i]),
-				 0);
-		}
-		for (unsigned int i = 0; i < THREADS; i++) {
-			pthread_join(results[i].thread, NULL);
-			CHECK_EQ(results[i].wrong, 0);
-		}
-		CHECK_EQ(atomic_load(&detected), round);
-		CHECK_EQ(atomic_load(&unknown), round);
+		test_threads(run, round);
+	}
+	for (unsigned int round = 1; round <= 5; round++) {
+		atomic_store(&detected, 0);
+		CHECK_EQ(crossfuse_session_init(&session, &config), 0);
+		pair_shake_hands(&session, init, init, false, false);
+		test_threads(pretend, round);
 	}
 	return check_result();
 }
