@@ -4,21 +4,32 @@
 #define CHECK_H
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned int check_failed;
-static unsigned int check_done;
+static atomic_uint check_failed;
+static atomic_uint check_done;
 
-/* Counts, prints what failed and goes on. Evaluates to the condition. */
-#define CHECK(condition)                                                       \
-	(check_done++, (condition) ? 1                                         \
-				   : (check_failed++,                          \
-				      fprintf(stderr, "%s:%d: not true: %s\n", \
-					      __FILE__, __LINE__, #condition), \
-				      0))
+/*
+ * Counts, prints what failed and goes on. Evaluates to the condition. For any
+ * thread.
+ */
+#define CHECK(condition) \
+	check_true((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
+
+static inline int check_true(int holds, const char *text, const char *file,
+			     int line)
+{
+	check_done++;
+	if (holds)
+		return 1;
+	check_failed++;
+	fprintf(stderr, "%s:%d: not true: %s\n", file, line, text);
+	return 0;
+}
 
 /* Two integers, equal; both are printed if not. */
 #define CHECK_EQ(got, want)                                                  \

@@ -6,6 +6,9 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
+#if HAVE_SECCOMP
+#include <seccomp.h>
+#endif
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -229,9 +232,61 @@ static void test_filter(void)
 	CHECK_EQ(behind_filter(permitted), 0);
 }
 
+/* Where privileges cannot be put aside, bits that should go do not stay. */
+static void without_capset(void)
+{
+	struct client client = { .options = { .xattr = true } };
+	struct cf_entry_out entry;
+	uint64_t fh = 0;
+	struct stat st;
+	char path[128];
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	snprintf(path, sizeof(path), "%s/setid", shared);
+	close(open(path, O_CREAT | O_WRONLY, 0755));
+	CHECK_EQ(chmod(path, 06755), 0);
+	client_attach(&client, shared);
+	ask_init(&client, 47, CLIENT_FLAGS, NULL);
+	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "setid", &entry), 0);
+	CHECK_EQ(ask_open(&client, entry.nodeid, O_WRONLY, &fh), 0);
+	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+				  SCMP_SYS(capset), 0),
+		 0);
+	CHECK_EQ(seccomp_load(filter), 0);
+	seccomp_release(filter);
+	CHECK_EQ(ask_write_as(&client, 1000, fh, "text", 4, 0, O_WRONLY,
+			      CF_WRITE_KILL_SUIDGID),
+		 -EPERM);
+	CHECK_EQ(stat(path, &st), 0);
+	CHECK_EQ(st.st_size, 0);
+	dir_destroy(client.dir);
+	unlink(path);
+}
+
+static void test_failed_capset(void)
+{
+	int status = 0;
+	pid_t child;
+
+	if (geteuid() != 0)
+		return;
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		without_capset();
+		_exit(check_result());
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
 #else
 
 static void test_filter(void)
+{
+}
+
+static void test_failed_capset(void)
 {
 }
 
@@ -307,6 +362,7 @@ int main(void)
 					  SECCOMP_KILL);
 		}
 	test_filter();
+	test_failed_capset();
 	test_errors();
 	snprintf(path, sizeof(path), "rm -rf '%s' '%s'", shared, beside);
 	CHECK_EQ(system(path), 0);

@@ -60,11 +60,13 @@ ssize_t op_getattr(struct op *op)
 static int truncate_file(struct op *op, const struct cf_setattr_in *in)
 {
 	struct handle *handle = NULL;
-	int fd, ret = 0;
+	int fd, ret;
 
 	if (in->size > INT64_MAX)
 		return -EFBIG;
-	thread_keep_setid(op, !(in->valid & CF_FATTR_KILL_SUIDGID));
+	ret = thread_keep_setid(op, !(in->valid & CF_FATTR_KILL_SUIDGID));
+	if (ret < 0)
+		return ret;
 	if (in->valid & CF_FATTR_FH) {
 		handle = handle_get(op->dir, in->fh);
 		if (!handle)
@@ -122,11 +124,11 @@ static int set_owner(struct op *op, const struct cf_setattr_in *in)
 		ret = idmap_to_host(options->translate_uid, in->uid, &uid);
 	if (ret == 0 && in->valid & CF_FATTR_GID)
 		ret = idmap_to_host(options->translate_gid, in->gid, &gid);
+	/* Whoever is not in its group loses a file's S_ISGID to chown(). */
+	if (ret == 0)
+		ret = thread_keep_setid_of_root(op);
 	if (ret < 0)
 		return ret;
-
-	/* Whoever is not in its group loses a file's S_ISGID to chown(). */
-	thread_keep_setid_of_root(op);
 	xattr_drop_capability(op, op->inode->fd);
 	return fchownat(op->inode->fd, "", uid, gid,
 			AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0
@@ -137,8 +139,10 @@ static int set_owner(struct op *op, const struct cf_setattr_in *in)
 static int set_mode(struct op *op, const struct cf_setattr_in *in)
 {
 	struct fd_name name = fd_name(op->inode->fd);
+	int ret = thread_keep_setid(op, true);
 
-	thread_keep_setid(op, true);
+	if (ret < 0)
+		return ret;
 	return fchmodat(op->dir->proc_fd, name.text, in->mode & 07777, 0) < 0
 		       ? -errno
 		       : 0;

@@ -124,36 +124,40 @@ static int set_group(const struct dir *dir, gid_t gid)
 	return 0;
 }
 
-void thread_keep_setid(const struct op *op, bool keep)
+int thread_keep_setid(const struct op *op, bool keep)
 {
 	const struct dir *dir = op->dir;
 	uint64_t caps = dir->caps;
+	int ret;
 
 	if (!(dir->caps & CAP_BIT(CAP_FSETID)))
-		return;
+		return 0;
 	if (!keep && dir->privileged)
 		set_group(dir, op->gid);
 	if (thread.no_setid == !keep)
-		return;
+		return 0;
 	if (!keep)
 		caps &= ~CAP_BIT(CAP_FSETID);
-	if (set_effective(dir, caps) == 0)
+	ret = set_effective(dir, caps);
+	if (ret == 0)
 		thread.no_setid = !keep;
+	return ret;
 }
 
-void thread_keep_setid_of_root(const struct op *op)
+int thread_keep_setid_of_root(const struct op *op)
 {
-	thread_keep_setid(op,
-			  op->in->uid == 0 || !(op->dir->agreed.flags &
-						CF_INIT_HANDLE_KILLPRIV_V2));
+	return thread_keep_setid(op, op->in->uid == 0 ||
+					     !(op->dir->agreed.flags &
+					       CF_INIT_HANDLE_KILLPRIV_V2));
 }
 
-void thread_keep_setid_of_open(const struct op *op, uint32_t open_flags)
+int thread_keep_setid_of_open(const struct op *op, uint32_t open_flags)
 {
+	bool keep = op->in->uid == 0;
+
 	if (op->dir->agreed.flags & CF_INIT_HANDLE_KILLPRIV_V2)
-		thread_keep_setid(op, !(open_flags & CF_OPEN_KILL_SUIDGID));
-	else
-		thread_keep_setid(op, op->in->uid == 0);
+		keep = !(open_flags & CF_OPEN_KILL_SUIDGID);
+	return thread_keep_setid(op, keep);
 }
 
 /*

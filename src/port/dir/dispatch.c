@@ -244,9 +244,10 @@ static ssize_t handle(struct op *op, const struct row *row)
 	}
 	if (row->flags & OP_BLOCKS)
 		op_may_block(op);
-	if (row->flags & OP_KEEP_SETID)
-		thread_keep_setid(op, true);
-	ret = row->flags & OP_ACTS && is_lost(op) ? -ESTALE : row->fn(op);
+	ret = row->flags & OP_KEEP_SETID ? thread_keep_setid(op, true) : 0;
+	if (ret == 0)
+		ret = row->flags & OP_ACTS && is_lost(op) ? -ESTALE
+							  : row->fn(op);
 	/* Not of what the name meant when the client looked: look again. */
 	if (ret == -ENOENT && row->flags & OP_NAME && inode_is_gone(op->inode))
 		ret = -ESTALE;

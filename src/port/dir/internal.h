@@ -186,19 +186,19 @@ int thread_enter_proc(const struct dir *dir);
 int thread_umask(struct dir *dir, mode_t mask);
 /*
  * Whether set-id bits survive what this thread does. If not, it is the caller's
- * group that counts.
+ * group that counts. 0, or -errno: it is not as asked, so do nothing.
  */
-void thread_keep_setid(const struct op *op, bool keep);
+int thread_keep_setid(const struct op *op, bool keep);
 /*
  * For what does not say whether set-id bits go, although the client leaves
  * that to its server: they go unless the superuser asks.
  */
-void thread_keep_setid_of_root(const struct op *op);
+int thread_keep_setid_of_root(const struct op *op);
 /*
  * The same of an open with O_TRUNC. A client that clears bits itself does not
  * where OPEN truncates.
  */
-void thread_keep_setid_of_open(const struct op *op, uint32_t open_flags);
+int thread_keep_setid_of_open(const struct op *op, uint32_t open_flags);
 /* The name of FD in /proc/self/fd. */
 struct fd_name {
 	char text[12];

@@ -240,10 +240,12 @@ ssize_t op_write(struct op *op)
 	if (in->size > op->call->data_len ||
 	    in->offset > (uint64_t)INT64_MAX - in->size)
 		return -EINVAL;
+	ret = thread_keep_setid(op, !(in->write_flags & CF_WRITE_KILL_SUIDGID));
+	if (ret < 0)
+		return ret;
 	handle = file_handle(op->dir, in->fh, &ret);
 	if (!handle)
 		return ret;
-	thread_keep_setid(op, !(in->write_flags & CF_WRITE_KILL_SUIDGID));
 	xattr_drop_capability(op, handle->fd);
 	ret = write_all(op, handle, in);
 	handle_put(op->dir, handle);
@@ -281,10 +283,12 @@ ssize_t op_fallocate(struct op *op)
 	struct handle *handle;
 	ssize_t ret;
 
+	ret = thread_keep_setid_of_root(op);
+	if (ret < 0)
+		return ret;
 	handle = file_handle(op->dir, in->fh, &ret);
 	if (!handle)
 		return ret;
-	thread_keep_setid_of_root(op);
 	xattr_drop_capability(op, handle->fd);
 	ret = fallocate(handle->fd, (int)in->mode, (off_t)in->offset,
 			(off_t)in->length);
@@ -302,6 +306,9 @@ static ssize_t copy_range(struct op *op, size_t max)
 	off_t from_at = (off_t)in->off_in, to_at = (off_t)in->off_out;
 	ssize_t ret;
 
+	ret = thread_keep_setid_of_root(op);
+	if (ret < 0)
+		return ret;
 	from = file_handle(op->dir, in->fh_in, &ret);
 	if (!from)
 		return ret;
@@ -310,7 +317,6 @@ static ssize_t copy_range(struct op *op, size_t max)
 		handle_put(op->dir, from);
 		return ret;
 	}
-	thread_keep_setid_of_root(op);
 	xattr_drop_capability(op, to->fd);
 	ret = copy_file_range(from->fd, &from_at, to->fd, &to_at,
 			      in->len < max ? (size_t)in->len : max,

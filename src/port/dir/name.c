@@ -262,8 +262,9 @@ ssize_t op_create(struct op *op)
 			return finish_create(op, fd, flags);
 		if (fd != -EEXIST || in->flags & O_EXCL)
 			return fd;
-		thread_keep_setid_of_open(op, in->open_flags);
-		ret = open_existing(op, flags);
+		ret = thread_keep_setid_of_open(op, in->open_flags);
+		if (ret == 0)
+			ret = open_existing(op, flags);
 	} while ((ret == -ENOENT || ret == -ESTALE) && --tries);
 	return ret;
 }

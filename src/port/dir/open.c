@@ -89,12 +89,14 @@ static ssize_t open_reply(struct op *op, int fd, int flags)
 ssize_t op_open(struct op *op)
 {
 	const struct cf_open_in *in = op->arg;
-	int flags = open_flags(op->dir, (int)in->flags), fd;
+	int flags = open_flags(op->dir, (int)in->flags), fd, ret = 0;
 
 	if (op->inode->type == S_IFDIR && (flags & O_ACCMODE) != O_RDONLY)
 		return -EISDIR;
 	if (flags & O_TRUNC)
-		thread_keep_setid_of_open(op, in->open_flags);
+		ret = thread_keep_setid_of_open(op, in->open_flags);
+	if (ret < 0)
+		return ret;
 	fd = open_inode(op->dir, op->inode, flags);
 	/* A file that may only be appended to insists on the flag. */
 	if (fd == -EPERM && in->flags & O_APPEND)

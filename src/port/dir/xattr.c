@@ -184,9 +184,11 @@ ssize_t op_setxattr(struct op *op)
 	if (ret < 0)
 		return ret;
 	/* Linux before 5.13 does not tell whether an ACL takes S_ISGID off. */
-	thread_keep_setid(op, extended ? !(in->setxattr_flags &
-					   CF_SETXATTR_ACL_KILL_SGID)
-				       : op->in->uid == 0);
+	ret = thread_keep_setid(op, extended ? !(in->setxattr_flags &
+						 CF_SETXATTR_ACL_KILL_SGID)
+					     : op->in->uid == 0);
+	if (ret < 0)
+		return ret;
 	ret = setxattr(path.text, host.text, value, in->size, (int)in->flags);
 	return result_of_change(op, host.text, ret);
 }
