@@ -29,6 +29,7 @@ static int init_sessions(struct relay *relay, const struct options *options,
 		.monitor = options->no_detect ? NULL : monitor,
 		.policy = options->policy,
 		.no_detect = options->no_detect,
+		.no_check = ops->checks,
 		.event = event_log,
 	};
 	ret = crossfuse_session_init(&relay->session, &relay->config);

@@ -8,6 +8,7 @@
 #include <crossfuse/wire.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 enum {
 	IN_HEADER = sizeof(struct cf_in_header),
@@ -55,6 +56,7 @@ struct adapter {
 	pthread_rwlock_t gate;
 	struct crossfuse_session session;
 	uint32_t init_major; /* of the request */
+	uint32_t init_minor;
 	uint32_t init_flags;
 	_Atomic uint32_t room; /* bytes that a buffer must have, as agreed */
 	_Atomic bool up;       /* FUSE_INIT has come and was not refused */
@@ -78,15 +80,22 @@ void cf_transport_lock(struct adapter *a);
 /* Writes one message, whole. IOV is used up. 0 or a negative errno. */
 int cf_transport_send(struct adapter *a, int fd, struct iovec *iov, int count);
 
-/*
- * Whether all that a request says of its own lengths is so. REQUEST is in this
- * machine's form. 0 or -EBADMSG.
- */
-int cf_check_request(const void *request, size_t len, bool long_setxattr);
-
 /* Unaligned integers of this machine. */
-uint32_t cf_adapter_get32(const void *from);
-uint64_t cf_adapter_get64(const void *from);
+static inline uint32_t cf_adapter_get32(const void *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
+
+static inline uint64_t cf_adapter_get64(const void *from)
+{
+	uint64_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
 
 /* The two hooks; 0 or more, or a negative errno. */
 ssize_t cf_adapter_read(struct adapter *a, int fd, void *buf, size_t size,

@@ -491,6 +491,12 @@ struct cf_open_out {
 	int32_t backing_id;
 };
 
+/* What answers CREATE and TMPFILE. */
+struct cf_create_out {
+	struct cf_entry_out entry;
+	struct cf_open_out open;
+};
+
 struct cf_release_in {
 	uint64_t fh;
 	uint32_t flags;

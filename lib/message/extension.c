@@ -4,9 +4,10 @@
  * their size and a type. They start where the last name ends, at any address.
  */
 #include "extension.h"
-#include "bytes.h"
-#include <crossfuse/wire.h>
+#include "records.h"
 #include <errno.h>
+
+#define EXT_AT(field) offsetof(struct cf_ext_header, field)
 
 /* How many of LEN bytes a record of SIZE takes; the last may lack padding. */
 static size_t record_step(size_t size, size_t len)
@@ -61,7 +62,8 @@ static int check_groups(const uint8_t *at, size_t len, bool swapped)
 	return count <= len / sizeof(uint32_t) ? 0 : -EBADMSG;
 }
 
-int cf_extensions_check(const void *start, size_t len, bool swapped, bool swap)
+size_t cf_extensions_check(const void *start, size_t len, bool swapped,
+			   bool swap)
 {
 	const uint8_t *at = start;
 
@@ -72,11 +74,11 @@ int cf_extensions_check(const void *start, size_t len, bool swapped, bool swap)
 		int err = 0;
 
 		if (len < sizeof(struct cf_ext_header))
-			return -EBADMSG;
-		size = cf_get32(at, swapped);
-		type = cf_get32(at + 4, swapped);
+			return len;
+		size = cf_get32(at + EXT_AT(size), swapped);
+		type = cf_get32(at + EXT_AT(type), swapped);
 		if (size < sizeof(struct cf_ext_header) || size > len)
-			return -EBADMSG;
+			return len;
 		body_len = size - sizeof(struct cf_ext_header);
 		if (type <= CF_MAX_NR_SECCTX)
 			err = check_contexts(body, body_len, type, swapped);
@@ -85,7 +87,7 @@ int cf_extensions_check(const void *start, size_t len, bool swapped, bool swap)
 		else if (swap)
 			err = -EBADMSG;
 		if (err)
-			return err;
+			return len;
 		step = record_step(size, len);
 		at += step;
 		len -= step;
@@ -99,8 +101,7 @@ static void swap_contexts(uint8_t *at, size_t len, uint32_t count, bool swapped)
 		size_t size = context_size(at, len, swapped);
 		size_t step = record_step(size, len);
 
-		cf_swap32(at);
-		cf_swap32(at + 4);
+		cf_swap_secctx(at);
 		at += step;
 		len -= step;
 	}
@@ -120,12 +121,11 @@ void cf_extensions_swap(void *start, size_t len, bool swapped)
 
 	while (len) {
 		uint8_t *body = at + sizeof(struct cf_ext_header);
-		uint32_t size = cf_get32(at, swapped);
-		uint32_t type = cf_get32(at + 4, swapped);
+		uint32_t size = cf_get32(at + EXT_AT(size), swapped);
+		uint32_t type = cf_get32(at + EXT_AT(type), swapped);
 		size_t step = record_step(size, len);
 
-		cf_swap32(at);
-		cf_swap32(at + 4);
+		cf_swap_ext_header(at);
 		if (type == CF_EXT_GROUPS)
 			swap_groups(body, swapped);
 		else

@@ -7,10 +7,11 @@
 #include <stddef.h>
 
 /*
- * Checks LEN bytes of extensions. An extension of an unknown type may pass
- * only where bytes are not to be turned round (SWAP). 0 or -EBADMSG.
+ * How many of LEN bytes, at the end, are no extensions. One of an unknown type
+ * may pass only where bytes are not to be turned round (SWAP).
  */
-int cf_extensions_check(const void *start, size_t len, bool swapped, bool swap);
+size_t cf_extensions_check(const void *start, size_t len, bool swapped,
+			   bool swap);
 
 /* Turns round what passed the check. */
 void cf_extensions_swap(void *start, size_t len, bool swapped);

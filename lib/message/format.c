@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A message as one line of text. Anything may stand in it. */
 #include "bytes.h"
-#include "plan.h"
+#include "table.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -9,12 +9,13 @@
 #ifndef MESSAGE_PARTS_H
 #define MESSAGE_PARTS_H
 
-#include "plan.h"
+#include "table.h"
 
 /* How a message that is to be checked arrives. */
 struct cf_source {
 	bool swapped;	 /* its integers are not in this machine's byte order */
 	bool swap;	 /* and they shall be turned round */
+	bool records;	 /* directory records matter even if they are not */
 	uint32_t minor;	 /* of the client */
 	uint16_t fixed;	 /* bytes of the fixed part, as negotiated */
 	uint32_t extlen; /* bytes of extensions by the header; requests only */
@@ -30,20 +31,23 @@ struct cf_parts {
 
 /*
  * Checks BODY, what is behind the header: BODY_LEN bytes of which the first
- * HEAD_LEN are there to be looked at. 0 or -EBADMSG, with *RET_PARTS untouched.
+ * HEAD_LEN are there to be looked at. 0; or -EBADMSG, with *RET_PARTS untouched
+ * and *RET_FAULT telling why, offsets in BODY and no field named.
  */
-int cf_check_parts(const struct cf_plan *plan, const struct cf_source *source,
-		   const void *body, size_t head_len, size_t body_len,
-		   struct cf_parts *ret_parts);
+int cf_check_parts(const struct crossfuse_layout *layout,
+		   const struct cf_source *source, const void *body,
+		   size_t head_len, size_t body_len, struct cf_parts *ret_parts,
+		   struct crossfuse_fault *ret_fault);
 
 /*
  * Turns round all integers of a body that passed, and was SWAPPED before that
  * or is now; not an ioctl's payload.
  */
-void cf_swap_parts(const struct cf_plan *plan, const struct cf_parts *parts,
-		   bool swapped, void *body);
+void cf_swap_parts(const struct crossfuse_layout *layout,
+		   const struct cf_parts *parts, bool swapped, void *body);
 
 /* Turns round the first LEN bytes of a fixed part; whole fields only. */
-void cf_swap_fixed(const struct cf_plan *plan, void *body, size_t len);
+void cf_swap_fixed(const struct crossfuse_layout *layout, void *body,
+		   size_t len);
 
 #endif

@@ -6,7 +6,6 @@
 #include "record.h"
 #include "bytes.h"
 #include "parts.h"
-#include <errno.h>
 
 static size_t fixed_size(bool plus)
 {
@@ -23,7 +22,9 @@ static size_t record_size(const uint8_t *at, size_t len, bool plus,
 
 	if (len < fixed)
 		return 0;
-	name_len = cf_get32(at + fixed - 8, swapped);
+	name_len = cf_get32(at + fixed - sizeof(struct cf_dirent) +
+				    offsetof(struct cf_dirent, namelen),
+			    swapped);
 	/* Nor does a kernel take a record without a name. */
 	if (!name_len || name_len > len - fixed)
 		return 0;
@@ -31,7 +32,7 @@ static size_t record_size(const uint8_t *at, size_t len, bool plus,
 	return size <= len ? size : 0;
 }
 
-int cf_records_check(const void *start, size_t len, bool plus, bool swapped)
+size_t cf_records_check(const void *start, size_t len, bool plus, bool swapped)
 {
 	const uint8_t *at = start;
 
@@ -39,7 +40,7 @@ int cf_records_check(const void *start, size_t len, bool plus, bool swapped)
 		size_t size = record_size(at, len, plus, swapped);
 
 		if (!size)
-			return -EBADMSG;
+			return len;
 		at += size;
 		len -= size;
 	}
@@ -48,7 +49,7 @@ int cf_records_check(const void *start, size_t len, bool plus, bool swapped)
 
 void cf_records_swap(void *start, size_t len, bool plus, bool swapped)
 {
-	const struct cf_plan *entry = &cf_plans(CF_LOOKUP)->reply;
+	const struct crossfuse_layout *entry = &cf_opcode(CF_LOOKUP)->reply;
 	uint8_t *at = start;
 
 	while (len) {
@@ -59,10 +60,7 @@ void cf_records_swap(void *start, size_t len, bool plus, bool swapped)
 			cf_swap_fixed(entry, at, entry->size);
 			dirent += sizeof(struct cf_entry_out);
 		}
-		cf_swap64(dirent);
-		cf_swap64(dirent + offsetof(struct cf_dirent, off));
-		cf_swap32(dirent + offsetof(struct cf_dirent, namelen));
-		cf_swap32(dirent + offsetof(struct cf_dirent, type));
+		cf_swap_dirent(dirent);
 		at += size;
 		len -= size;
 	}

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Checks LEN bytes of records, with an entry before each if PLUS. */
-int cf_records_check(const void *start, size_t len, bool plus, bool swapped);
+/*
+ * How many of LEN bytes, at the end, are no records, with an entry before each
+ * if PLUS.
+ */
+size_t cf_records_check(const void *start, size_t len, bool plus, bool swapped);
 
 /* Turns round what passed the check. */
 void cf_records_swap(void *start, size_t len, bool plus, bool swapped);

@@ -23,14 +23,15 @@ static void swap_run(uint8_t *at, size_t width, size_t count)
 	}
 }
 
-void cf_swap_fixed(const struct cf_plan *plan, void *body, size_t len)
+void cf_swap_fixed(const struct crossfuse_layout *layout, void *body,
+		   size_t len)
 {
-	for (size_t i = 0; i < plan->run_count; i++) {
-		const struct cf_run *run = &plan->runs[i];
+	for (size_t i = 0; i < layout->run_count; i++) {
+		const struct crossfuse_run *run = &layout->runs[i];
 		size_t count = run->count;
 
 		/* An older minor's form ends earlier. */
-		if (len < plan->size) {
+		if (len < layout->size) {
 			if (run->offset >= len)
 				return;
 			if (count > (len - run->offset) / run->width)
@@ -40,13 +41,13 @@ void cf_swap_fixed(const struct cf_plan *plan, void *body, size_t len)
 	}
 }
 
-void cf_swap_parts(const struct cf_plan *plan, const struct cf_parts *parts,
-		   bool swapped, void *body)
+void cf_swap_parts(const struct crossfuse_layout *layout,
+		   const struct cf_parts *parts, bool swapped, void *body)
 {
 	uint8_t *tail = (uint8_t *)body + parts->tail_at;
 
-	cf_swap_fixed(plan, body, parts->fixed);
-	switch (plan->tail) {
+	cf_swap_fixed(layout, body, parts->fixed);
+	switch (layout->tail) {
 	case CROSSFUSE_TAIL_ARRAY:
 		swap_run(tail, 8, parts->tail_len / 8);
 		break;

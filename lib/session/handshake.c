@@ -178,15 +178,16 @@ static void forward_request(struct session *s, struct crossfuse_call *call,
 			    uint8_t *head, size_t len)
 {
 	uint8_t *body = head + sizeof(struct cf_in_header);
-	const struct cf_plan *plan = &call_plans(call)->request;
+	const struct crossfuse_layout *layout = &call_op(call)->request;
 
 	if (call->private_word & MODE_UNTOUCHED)
 		return;
 	if (call->opcode == CF_INIT && s->arch_id)
 		hide_offer(body, len, s->minor, s->swapped);
 	if (mode_swaps(call->private_word)) {
-		cf_session_swap_in_header(head);
-		cf_swap_fixed(plan, body, len < plan->size ? len : plan->size);
+		cf_swap_in_header(head);
+		cf_swap_fixed(layout, body,
+			      len < layout->size ? len : layout->size);
 	}
 }
 
@@ -204,7 +205,7 @@ int cf_handshake_request(struct session *s, struct crossfuse_call *call,
 	call->opcode = cf_get32(head + IN_AT(opcode), swapped);
 	call->unique = cf_get64(head + IN_AT(unique), swapped);
 	call->private_word = swapped ? MODE_IN_SWAP : 0;
-	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
+	call->private_data[CALL_OP] = (uintptr_t)cf_opcode(call->opcode);
 	if (head_len != total_len || len < CF_COMPAT_INIT_IN_SIZE ||
 	    cf_get32(head + IN_AT(len), swapped) != total_len)
 		return cf_session_malformed(s, call->opcode);
@@ -329,7 +330,7 @@ int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
 		       uint8_t *head, size_t head_len, size_t total_len)
 {
 	uint8_t *body = head + sizeof(struct cf_out_header);
-	const struct cf_plan *plan = &call_plans(call)->reply;
+	const struct crossfuse_layout *layout = &call_op(call)->reply;
 	uint8_t copy[sizeof(struct cf_init_out)];
 	size_t len = head_len - sizeof(struct cf_out_header);
 	bool out = call->private_word & MODE_OUT_SWAP;
@@ -337,13 +338,13 @@ int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
 	uint32_t major;
 	int err;
 
-	if (head_len != total_len || len < plan->min_size)
+	if (head_len != total_len || len < layout->min_size)
 		return -EBADMSG;
 	if (len > sizeof(copy))
 		len = sizeof(copy);
 	memcpy(copy, body, len);
 	if (out)
-		cf_swap_fixed(plan, copy, len);
+		cf_swap_fixed(layout, copy, len);
 	major = cf_get32(copy + ANSWER_AT(major), false);
 	/* A reply to another major number says no more than its own. */
 	if (s->major != CF_KERNEL_VERSION)
@@ -356,9 +357,9 @@ int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
 			return err;
 	}
 	if (in)
-		cf_swap_fixed(plan, copy, len);
+		cf_swap_fixed(layout, copy, len);
 	memcpy(body, copy, len);
 	if (in != out)
-		cf_session_swap_out_header(head);
+		cf_swap_out_header(head);
 	return 0;
 }

@@ -101,7 +101,7 @@ static int64_t ioctl_len(const struct request *r)
 
 /* What follows the header. */
 static int64_t body_len(uint32_t opcode, const struct request *r,
-			const struct cf_plan *reply)
+			const struct crossfuse_layout *reply)
 {
 	switch (opcode) {
 	case CF_READ:
@@ -125,18 +125,18 @@ static int64_t body_len(uint32_t opcode, const struct request *r,
 int64_t crossfuse_reply_max_len(const struct crossfuse_call *call,
 				const void *head, size_t head_len)
 {
-	const struct cf_plans *plans = cf_plans(call->opcode);
+	const struct crossfuse_opcode *op = cf_opcode(call->opcode);
 	struct request r = { .swapped = server_swapped(call) };
 	int64_t len;
 
-	if (!plans)
+	if (!op)
 		return -ENOSYS;
-	if (!plans->has_reply)
+	if (!op->has_reply)
 		return call->opcode == CF_INTERRUPT ? OUT_HEAD : 0;
 	if (head_len < IN_HEAD)
 		return -EBADMSG;
 	r.body = (const uint8_t *)head + IN_HEAD;
 	r.len = head_len - IN_HEAD;
-	len = body_len(call->opcode, &r, &plans->reply);
+	len = body_len(call->opcode, &r, &op->reply);
 	return len < 0 ? len : len + OUT_HEAD;
 }

@@ -3,7 +3,7 @@
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
-#include "../message/plan.h"
+#include "../message/table.h"
 #include <crossfuse/session.h>
 #include <stdatomic.h>
 
@@ -160,10 +160,6 @@ static inline int init_swapped(uint32_t raw_opcode)
 	}
 }
 
-/* Headers, all of their integers. */
-void cf_session_swap_in_header(uint8_t *head);
-void cf_session_swap_out_header(uint8_t *head);
-
 /* detect.c */
 enum {
 	EVIDENCE_OPEN,
@@ -226,7 +222,7 @@ int cf_handshake_reply(struct session *s, const struct crossfuse_call *call,
 
 /* Where things are kept in crossfuse_call.private_data. */
 enum {
-	CALL_PLANS,   /* const struct cf_plans *, NULL if not known */
+	CALL_OP,      /* const struct crossfuse_opcode *, NULL if not known */
 	CALL_PAYLOAD, /* const struct cf_payload *, what an ioctl carries */
 	CALL_FLAGS,
 	CALL_NUMBER, /* the server's unique, exclusive-or the client's */
@@ -237,9 +233,11 @@ enum {
 	CALL_ANY_PAYLOAD = 1 << 1, /* the ioctl's payload passes as it is */
 };
 
-static inline const struct cf_plans *call_plans(const struct crossfuse_call *c)
+static inline const struct crossfuse_opcode *
+call_op(const struct crossfuse_call *c)
 {
-	return (const struct cf_plans *)(uintptr_t)c->private_data[CALL_PLANS];
+	return (const struct crossfuse_opcode *)(uintptr_t)
+		c->private_data[CALL_OP];
 }
 
 /*

@@ -155,29 +155,9 @@ ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
 
 bool crossfuse_opcode_has_reply(uint32_t opcode)
 {
-	const struct cf_plans *plans = cf_plans(opcode);
+	const struct crossfuse_opcode *op = cf_opcode(opcode);
 
-	return !plans || plans->has_reply;
-}
-
-void cf_session_swap_in_header(uint8_t *head)
-{
-	cf_swap32(head + IN_AT(len));
-	cf_swap32(head + IN_AT(opcode));
-	cf_swap64(head + IN_AT(unique));
-	cf_swap64(head + IN_AT(nodeid));
-	cf_swap32(head + IN_AT(uid));
-	cf_swap32(head + IN_AT(gid));
-	cf_swap32(head + IN_AT(pid));
-	cf_swap16(head + IN_AT(total_extlen));
-	cf_swap16(head + IN_AT(padding));
-}
-
-void cf_session_swap_out_header(uint8_t *head)
-{
-	cf_swap32(head + OUT_AT(len));
-	cf_swap32(head + OUT_AT(error));
-	cf_swap64(head + OUT_AT(unique));
+	return !op || op->has_reply;
 }
 
 int cf_session_malformed(struct session *s, uint32_t opcode)
@@ -187,21 +167,24 @@ int cf_session_malformed(struct session *s, uint32_t opcode)
 }
 
 static uint16_t request_fixed(const struct session *s,
-			      const struct cf_plan *plan, uint32_t opcode)
+			      const struct crossfuse_layout *layout,
+			      uint32_t opcode)
 {
-	return opcode == CF_SETXATTR && !s->setxattr_ext ? plan->min_size
-							 : plan->size;
+	return opcode == CF_SETXATTR && !s->setxattr_ext ? layout->min_size
+							 : layout->size;
 }
 
 /* The most frequent messages are just as long as their fixed part. */
-static inline int check_parts(const struct cf_plan *plan,
+static inline int check_parts(const struct crossfuse_layout *layout,
 			      const struct cf_source *source, const void *body,
 			      size_t head_len, size_t body_len,
 			      struct cf_parts *ret_parts)
 {
-	if (plan->tail != CROSSFUSE_TAIL_NONE)
-		return cf_check_parts(plan, source, body, head_len, body_len,
-				      ret_parts);
+	struct crossfuse_fault fault;
+
+	if (layout->tail != CROSSFUSE_TAIL_NONE)
+		return cf_check_parts(layout, source, body, head_len, body_len,
+				      ret_parts, &fault);
 	if (head_len != source->fixed || body_len != source->fixed)
 		return -EBADMSG;
 	*ret_parts = (struct cf_parts){ .fixed = source->fixed };
@@ -210,22 +193,22 @@ static inline int check_parts(const struct cf_plan *plan,
 
 /* What the ABI changes in a request, before anything is written. */
 static int request_value(struct session *s, struct crossfuse_call *call,
-			 const struct cf_plan *plan, const uint8_t *body,
-			 uint32_t mode, uint32_t *ret_now)
+			 const struct crossfuse_layout *layout,
+			 const uint8_t *body, uint32_t mode, uint32_t *ret_now)
 {
 	bool swapped = mode & MODE_IN_SWAP;
 	uint32_t old;
 
-	if (plan->kind == CROSSFUSE_KIND_IOCTL_CMD)
+	if (layout->kind == CROSSFUSE_KIND_IOCTL_CMD)
 		return cf_ioctl_request(s, call, body, ret_now);
-	old = cf_get32(body + plan->kind_at, swapped);
-	if (plan->kind == CROSSFUSE_KIND_OPEN_FLAGS) {
+	old = cf_get32(body + layout->kind_at, swapped);
+	if (layout->kind == CROSSFUSE_KIND_OPEN_FLAGS) {
 		if (mode & MODE_DETECT)
 			cf_detect_feed(s, call->opcode, old);
 		else
 			contradiction_check(s, call->opcode, old);
 	}
-	return cf_value_of_request(s, plan->kind, call->opcode, old, ret_now);
+	return cf_value_of_request(s, layout->kind, call->opcode, old, ret_now);
 }
 
 /*
@@ -238,17 +221,17 @@ static inline int check_request(struct session *s, struct crossfuse_call *call,
 				struct cf_parts *ret_parts)
 {
 	const uint8_t *body = head + sizeof(struct cf_in_header);
-	const struct cf_plan *plan = &call_plans(call)->request;
+	const struct crossfuse_layout *layout = &call_op(call)->request;
 	bool swapped = mode & MODE_IN_SWAP;
 	struct cf_source source = {
 		.swapped = swapped,
 		.swap = mode_swaps(mode),
 		.minor = s->minor,
-		.fixed = request_fixed(s, plan, call->opcode),
+		.fixed = request_fixed(s, layout, call->opcode),
 		.extlen = 8u * cf_get16(head + IN_AT(total_extlen), swapped),
 	};
 
-	if (check_parts(plan, &source, body,
+	if (check_parts(layout, &source, body,
 			head_len - sizeof(struct cf_in_header),
 			total_len - sizeof(struct cf_in_header), ret_parts))
 		return cf_session_malformed(s, call->opcode);
@@ -264,24 +247,24 @@ static int translate_request(struct session *s, struct crossfuse_call *call,
 			     const struct cf_parts *parts)
 {
 	uint8_t *body = head + sizeof(struct cf_in_header);
-	const struct cf_plan *plan = &call_plans(call)->request;
+	const struct crossfuse_layout *layout = &call_op(call)->request;
 	uint32_t now = 0;
 	int err;
 
-	if (plan->kind) {
-		err = request_value(s, call, plan, body, mode, &now);
+	if (layout->kind) {
+		err = request_value(s, call, layout, body, mode, &now);
 		if (err)
 			return err;
 	}
 	if (mode_swaps(mode)) {
-		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
+		if (layout->tail == CROSSFUSE_TAIL_IOCTL)
 			cf_ioctl_request_swap(call, body + parts->tail_at,
 					      parts->tail_len);
-		cf_session_swap_in_header(head);
-		cf_swap_parts(plan, parts, mode & MODE_IN_SWAP, body);
+		cf_swap_in_header(head);
+		cf_swap_parts(layout, parts, mode & MODE_IN_SWAP, body);
 	}
-	if (plan->kind)
-		cf_put32(body + plan->kind_at, now, mode & MODE_OUT_SWAP);
+	if (layout->kind)
+		cf_put32(body + layout->kind_at, now, mode & MODE_OUT_SWAP);
 	return 0;
 }
 
@@ -300,8 +283,8 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 		return cf_session_malformed(s, call->opcode);
 	if (mode & MODE_UNTOUCHED || (!checks(s) && !mode_translates(mode)))
 		return 0;
-	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
-	if (!call_plans(call)) {
+	call->private_data[CALL_OP] = (uintptr_t)cf_opcode(call->opcode);
+	if (!call_op(call)) {
 		if (!mode_swaps(mode))
 			return 0;
 		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE,
@@ -322,8 +305,8 @@ static int plain_request(struct session *s, struct crossfuse_call *call,
 
 	if (cf_get32(head + IN_AT(len), false) != total_len)
 		return cf_session_malformed(s, call->opcode);
-	call->private_data[CALL_PLANS] = (uintptr_t)cf_plans(call->opcode);
-	if (!call_plans(call))
+	call->private_data[CALL_OP] = (uintptr_t)cf_opcode(call->opcode);
+	if (!call_op(call))
 		return 0;
 	return check_request(s, call, head, head_len, total_len, 0, &parts);
 }
@@ -365,13 +348,13 @@ size_t crossfuse_reply_head_len(const struct crossfuse_call *call,
 
 /* GETXATTR answers with a struct or with the value. */
 static uint16_t reply_fixed(const struct crossfuse_call *call,
-			    const struct cf_plan *plan)
+			    const struct crossfuse_layout *layout)
 {
 	if (call->opcode == CF_GETXATTR || call->opcode == CF_LISTXATTR)
 		return call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE
-			       ? plan->size
+			       ? layout->size
 			       : 0;
-	return plan->size;
+	return layout->size;
 }
 
 /* Of a reply without an error that is not INIT's. */
@@ -380,14 +363,14 @@ static inline int check_reply(const struct crossfuse_call *call,
 			      size_t total_len, uint32_t mode,
 			      struct cf_parts *ret_parts)
 {
-	const struct cf_plan *plan = &call_plans(call)->reply;
+	const struct crossfuse_layout *layout = &call_op(call)->reply;
 	struct cf_source source = {
 		.swapped = mode & MODE_OUT_SWAP,
 		.swap = mode_swaps(mode),
-		.fixed = reply_fixed(call, plan),
+		.fixed = reply_fixed(call, layout),
 	};
 
-	if (check_parts(plan, &source, head + OUT_HEAD, head_len - OUT_HEAD,
+	if (check_parts(layout, &source, head + OUT_HEAD, head_len - OUT_HEAD,
 			total_len - OUT_HEAD, ret_parts))
 		return -EBADMSG;
 	return call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE &&
@@ -402,31 +385,31 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 			   const struct cf_parts *parts)
 {
 	uint8_t *body = head + OUT_HEAD;
-	const struct cf_plan *plan = &call_plans(call)->reply;
+	const struct crossfuse_layout *layout = &call_op(call)->reply;
 	bool swapped = mode & MODE_OUT_SWAP;
 	bool retry = false;
 	uint32_t now = 0;
 
-	if (plan->tail == CROSSFUSE_TAIL_IOCTL) {
+	if (layout->tail == CROSSFUSE_TAIL_IOCTL) {
 		retry = cf_get32(body + offsetof(struct cf_ioctl_out, flags),
 				 swapped) &
 			CF_IOCTL_RETRY;
 		if (!retry && cf_ioctl_reply(call, parts->tail_len))
 			return -EBADMSG;
 	}
-	if (plan->kind &&
-	    cf_value_of_reply(s, plan->kind, call->opcode,
-			      cf_get32(body + plan->kind_at, swapped), &now))
+	if (layout->kind &&
+	    cf_value_of_reply(s, layout->kind, call->opcode,
+			      cf_get32(body + layout->kind_at, swapped), &now))
 		return -EBADMSG;
 	if (mode_swaps(mode)) {
-		if (plan->tail == CROSSFUSE_TAIL_IOCTL)
+		if (layout->tail == CROSSFUSE_TAIL_IOCTL)
 			cf_ioctl_reply_swap(call, body + parts->tail_at,
 					    parts->tail_len, retry);
-		cf_session_swap_out_header(head);
-		cf_swap_parts(plan, parts, swapped, body);
+		cf_swap_out_header(head);
+		cf_swap_parts(layout, parts, swapped, body);
 	}
-	if (plan->kind)
-		cf_put32(body + plan->kind_at, now, mode & MODE_IN_SWAP);
+	if (layout->kind)
+		cf_put32(body + layout->kind_at, now, mode & MODE_IN_SWAP);
 	return 0;
 }
 
@@ -438,7 +421,7 @@ static void translate_error(struct session *s,
 	int32_t now = cf_value_of_error(s, call->opcode, error);
 
 	if (mode_swaps(mode))
-		cf_session_swap_out_header(head);
+		cf_swap_out_header(head);
 	cf_put32(head + OUT_AT(error), (uint32_t)now, mode & MODE_IN_SWAP);
 }
 
@@ -466,7 +449,7 @@ static int any_reply(struct session *s, const struct crossfuse_call *call,
 		return 0;
 	if (!error && call->opcode == CF_INIT)
 		return cf_handshake_reply(s, call, at, head_len, total_len);
-	if (error || !call_plans(call)) {
+	if (error || !call_op(call)) {
 		if (mode_translates(mode))
 			translate_error(s, call, at, error, mode);
 		return 0;
@@ -516,15 +499,14 @@ ssize_t crossfuse_notify_head_len(const struct crossfuse_session *session,
 	const struct session *s = session_of_const(session);
 	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
 	const uint8_t *at = header;
-	const struct cf_plan *plan;
+	const struct crossfuse_layout *layout;
 
 	if (total_len < OUT_HEAD || total_len > UINT32_MAX)
 		return -EBADMSG;
-	plan = cf_notify_plan(
-		cf_get32(at + OUT_AT(error), mode & MODE_OUT_SWAP));
-	if (plan && plan->tail == CROSSFUSE_TAIL_DATA &&
-	    total_len > (size_t)OUT_HEAD + plan->size)
-		return (ssize_t)OUT_HEAD + plan->size;
+	layout = cf_notify(cf_get32(at + OUT_AT(error), mode & MODE_OUT_SWAP));
+	if (layout && layout->tail == CROSSFUSE_TAIL_DATA &&
+	    total_len > (size_t)OUT_HEAD + layout->size)
+		return (ssize_t)OUT_HEAD + layout->size;
 	return (ssize_t)total_len;
 }
 
@@ -536,7 +518,7 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 	bool swapped = mode & MODE_OUT_SWAP;
 	struct cf_source source = { .swapped = swapped,
 				    .swap = mode_swaps(mode) };
-	const struct cf_plan *plan;
+	const struct crossfuse_layout *layout;
 	struct cf_parts parts;
 	uint8_t *at = head;
 	uint32_t code;
@@ -550,20 +532,20 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 		return -EBADMSG;
 	if (mode & MODE_UNTOUCHED || (!source.swap && !checks(s)))
 		return 0;
-	plan = cf_notify_plan(code);
-	if (!plan && !source.swap)
+	layout = cf_notify(code);
+	if (!layout && !source.swap)
 		return 0;
-	if (!plan) {
+	if (!layout) {
 		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE, 0, code);
 		return -ENOSYS;
 	}
-	source.fixed = plan->size;
-	if (cf_check_parts(plan, &source, at + OUT_HEAD, head_len - OUT_HEAD,
-			   total_len - OUT_HEAD, &parts))
+	source.fixed = layout->size;
+	if (check_parts(layout, &source, at + OUT_HEAD, head_len - OUT_HEAD,
+			total_len - OUT_HEAD, &parts))
 		return -EBADMSG;
 	if (source.swap) {
-		cf_session_swap_out_header(at);
-		cf_swap_parts(plan, &parts, swapped, at + OUT_HEAD);
+		cf_swap_out_header(at);
+		cf_swap_parts(layout, &parts, swapped, at + OUT_HEAD);
 	}
 	return 0;
 }

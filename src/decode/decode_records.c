@@ -53,17 +53,6 @@ static int next_entry(struct walk *walk, struct entry *ret_entry)
 	return 1;
 }
 
-bool decode_records_right(const struct decode_message *message, bool plus)
-{
-	struct walk walk = start_walk(message, plus);
-	struct entry entry;
-	int more;
-
-	while ((more = next_entry(&walk, &entry)) > 0)
-		continue;
-	return more == 0;
-}
-
 /* At most as much as there is room for. */
 static size_t put_name(char *buf, size_t size, const struct entry *entry)
 {

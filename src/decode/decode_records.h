@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The records of READDIR and READDIRPLUS replies, and counted arrays. */
+/* The records of READDIR and READDIRPLUS replies. */
 #ifndef DECODE_RECORDS_H
 #define DECODE_RECORDS_H
 
@@ -8,8 +8,5 @@
 /* Adds the names to a message that has some: " [3 entries: . .. name]". */
 void decode_records_text(const struct decode_message *message, char *buf,
 			 size_t size);
-
-/* Whether the records fill the message exactly. */
-bool decode_records_right(const struct decode_message *message, bool plus);
 
 #endif

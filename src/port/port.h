@@ -135,6 +135,11 @@ struct server_ops {
 	 */
 	bool negotiates;
 	/*
+	 * It sees to it itself that a request is as long as it says: the
+	 * session need not look where nothing is translated.
+	 */
+	bool checks;
+	/*
 	 * Takes a call, and sees to it that it is completed once; a numbered
 	 * one may be completed by others meanwhile, its memory is there until
 	 * this returns. 0; or -errno, not logged: it was not taken, the client

@@ -233,7 +233,8 @@ static inline void request_free(struct request *request)
 }
 
 /*
- * One request with a fixed part and up to two names; the reply is copied to
+ * One request with a fixed part (that of GETATTR may be left out: no handle)
+ * and up to two names; the reply is copied to
  * REPLY, REPLY_LEN bytes at most. The error, or the length of the reply.
  */
 static inline int ask_as(struct client *client, uint32_t uid, uint32_t gid,
@@ -241,11 +242,14 @@ static inline int ask_as(struct client *client, uint32_t uid, uint32_t gid,
 			 size_t arg_len, const char *name, const char *name2,
 			 void *reply, size_t reply_len)
 {
+	static const struct cf_getattr_in getattr;
 	struct request *request = request_new(opcode, nodeid);
 	int ret;
 
 	request->uid = uid;
 	request->gid = gid;
+	if (opcode == CF_GETATTR && !arg_len)
+		request_add(request, &getattr, sizeof(getattr));
 	if (arg_len)
 		request_add(request, arg, arg_len);
 	if (name)

@@ -65,12 +65,9 @@ static void add_group(struct request *request, uint32_t group)
 		struct cf_ext_header header;
 		uint32_t count, group;
 	} ext = { { 0, CF_EXT_GROUPS }, 1, group };
-	char zeros[8] = { 0 };
 
 	if (!group)
 		return;
-	/* The kernel pads what is in front to 8 bytes, too. */
-	request_add(request, zeros, -request->head_len & 7);
 	ext.header.size = sizeof(ext);
 	request_add(request, &ext, sizeof(ext));
 	request_in(request)->total_extlen = sizeof(ext) / 8;
@@ -272,7 +269,7 @@ static void test_extlen(void)
 	static const struct {
 		uint32_t minor;
 		int ret;
-	} cases[] = { { 12, 1 }, { 31, 1 }, { 37, 1 }, { 38, -EINVAL } };
+	} cases[] = { { 12, 1 }, { 31, 1 }, { 37, 1 }, { 38, -EBADMSG } };
 	struct cf_mkdir_in in = { .mode = 0755 };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

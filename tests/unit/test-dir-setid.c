@@ -341,12 +341,10 @@ static void add_group(struct request *request, const struct kernel *kernel,
 		struct cf_ext_header header;
 		uint32_t count, group;
 	} ext = { { sizeof(ext), CF_EXT_GROUPS }, 1, scene->owner_group };
-	char zeros[8] = { 0 };
 
 	if (!kernel->groups || scene->gid == scene->owner_group ||
 	    scene->group != scene->owner_group)
 		return;
-	request_add(request, zeros, -request->head_len & 7);
 	request_add(request, &ext, sizeof(ext));
 	request_in(request)->total_extlen = sizeof(ext) / 8;
 }

@@ -272,13 +272,11 @@ static int create_labelled(struct client *c, const char *file, const char *name)
 		  "security.selinux\0label" };
 	struct cf_mkdir_in in = { .mode = 0755 };
 	struct request *request = request_new(CF_MKDIR, CF_ROOT_ID);
-	char zeros[8] = { 0 };
 	int ret;
 
 	strcpy(stpcpy(ext.text, name) + 1, "label");
 	request_add(request, &in, sizeof(in));
 	request_name(request, file);
-	request_add(request, zeros, -request->head_len & 7);
 	request_add(request, &ext, sizeof(ext));
 	request_in(request)->total_extlen = sizeof(ext) / 8;
 	ret = request_run(c, request);

@@ -101,6 +101,7 @@ static void dir_detach(struct server *server)
 }
 
 static const struct server_ops dir_server_ops = {
+	.checks = true,
 	.submit = dir_port_submit,
 	.cancel = dir_port_cancel,
 	.reset = dir_port_reset,

@@ -16,8 +16,6 @@
 
 enum {
 	OP_INODE = 1,	 /* in->nodeid must be known */
-	OP_NAME = 2,	 /* a name follows the fixed part */
-	OP_NAME2 = 4,	 /* and another */
 	OP_WRITES = 8,	 /* refused on a share that is read-only */
 	OP_DATA = 16,	 /* the reply stands in call->room */
 	OP_SILENT = 32,	 /* there is no reply */
@@ -26,75 +24,65 @@ enum {
 	OP_KEEP_SETID = 256, /* set-id bits are as the client asks for */
 	OP_ACTS = 512,	     /* on the file itself: see is_lost() */
 	OP_ANYBODY = 1024,   /* not of its caller, who may be forbidden */
-	OP_CREATES = OP_INODE | OP_NAME | OP_WRITES | OP_KEEP_SETID,
+	OP_CREATES = OP_INODE | OP_WRITES | OP_KEEP_SETID,
 };
 
 struct row {
 	op_fn *fn;
-	uint16_t arg_size;
 	uint16_t flags;
 };
 
-#define ARG(name) sizeof(struct cf_##name##_in)
-
 static const struct row rows[] = {
-	[CF_LOOKUP] = { op_lookup, 0, OP_INODE | OP_NAME | OP_TEXT },
-	[CF_FORGET] = { op_forget, ARG(forget), OP_SILENT },
-	[CF_BATCH_FORGET] = { op_batch_forget, ARG(batch_forget), OP_SILENT },
-	[CF_GETATTR] = { op_getattr, 0, OP_INODE },
-	[CF_SETATTR] = { op_setattr, ARG(setattr),
+	[CF_LOOKUP] = { op_lookup, OP_INODE | OP_TEXT },
+	[CF_FORGET] = { op_forget, OP_SILENT },
+	[CF_BATCH_FORGET] = { op_batch_forget, OP_SILENT },
+	[CF_GETATTR] = { op_getattr, OP_INODE },
+	[CF_SETATTR] = { op_setattr,
 			 OP_INODE | OP_WRITES | OP_KEEP_SETID | OP_ACTS },
-	[CF_READLINK] = { op_readlink, 0, OP_INODE },
-	[CF_SYMLINK] = { op_symlink, 0, OP_CREATES | OP_NAME2 | OP_TEXT },
-	[CF_MKNOD] = { op_mknod, ARG(mknod), OP_CREATES },
-	[CF_MKDIR] = { op_mkdir, ARG(mkdir), OP_CREATES },
-	[CF_UNLINK] = { op_unlink, 0, OP_INODE | OP_NAME | OP_WRITES },
-	[CF_RMDIR] = { op_rmdir, 0, OP_INODE | OP_NAME | OP_WRITES },
-	[CF_RENAME] = { op_rename, ARG(rename),
-			OP_INODE | OP_NAME | OP_NAME2 | OP_WRITES },
-	[CF_RENAME2] = { op_rename2, ARG(rename2),
-			 OP_INODE | OP_NAME | OP_NAME2 | OP_WRITES },
-	[CF_LINK] = { op_link, ARG(link), OP_INODE | OP_NAME | OP_WRITES },
-	[CF_OPEN] = { op_open, ARG(open), OP_INODE },
-	[CF_READ] = { op_read, ARG(read), OP_DATA },
-	[CF_WRITE] = { op_write, ARG(write), OP_WRITES },
-	[CF_STATFS] = { op_statfs, 0, OP_INODE },
-	[CF_RELEASE] = { op_release, ARG(release), 0 },
-	[CF_FSYNC] = { op_fsync, ARG(fsync), OP_BLOCKS },
-	[CF_SETXATTR] = { op_setxattr, CF_COMPAT_SETXATTR_IN_SIZE,
-			  OP_INODE | OP_WRITES | OP_ACTS },
-	[CF_GETXATTR] = { op_getxattr, ARG(getxattr),
-			  OP_INODE | OP_NAME | OP_TEXT },
-	[CF_LISTXATTR] = { op_listxattr, ARG(getxattr), OP_INODE },
-	[CF_REMOVEXATTR] = { op_removexattr, 0,
-			     OP_INODE | OP_NAME | OP_TEXT | OP_WRITES |
-				     OP_ACTS },
-	[CF_FLUSH] = { op_flush, ARG(flush), OP_INODE | OP_ANYBODY },
-	[CF_INIT] = { op_init, 16, 0 },
-	[CF_OPENDIR] = { op_opendir, ARG(open), OP_INODE },
-	[CF_READDIR] = { op_readdir, ARG(read), 0 },
-	[CF_RELEASEDIR] = { op_releasedir, ARG(release), 0 },
-	[CF_FSYNCDIR] = { op_fsyncdir, ARG(fsync), OP_BLOCKS },
-	[CF_GETLK] = { op_getlk, ARG(lk), OP_INODE },
-	[CF_SETLK] = { op_setlk, ARG(lk), OP_INODE },
-	[CF_SETLKW] = { op_setlkw, ARG(lk), OP_INODE },
-	[CF_ACCESS] = { op_access, ARG(access), OP_INODE },
-	[CF_CREATE] = { op_create, ARG(create), OP_CREATES },
-	[CF_INTERRUPT] = { op_interrupt, ARG(interrupt), OP_SILENT },
-	[CF_DESTROY] = { op_destroy, 0, 0 },
-	[CF_IOCTL] = { op_ioctl, ARG(ioctl), OP_INODE | OP_KEEP_SETID },
-	[CF_FALLOCATE] = { op_fallocate, ARG(fallocate),
-			   OP_WRITES | OP_BLOCKS },
-	[CF_READDIRPLUS] = { op_readdirplus, ARG(read), 0 },
-	[CF_LSEEK] = { op_lseek, ARG(lseek), 0 },
-	[CF_COPY_FILE_RANGE] = { op_copy_file_range, ARG(copy_file_range),
-				 OP_WRITES | OP_BLOCKS },
-	[CF_SYNCFS] = { op_syncfs, ARG(syncfs), OP_INODE | OP_BLOCKS },
-	[CF_TMPFILE] = { op_tmpfile, ARG(create),
-			 OP_INODE | OP_NAME | OP_TEXT | OP_WRITES |
-				 OP_KEEP_SETID },
-	[CF_STATX] = { op_statx, ARG(statx), OP_INODE },
-	[CF_COPY_FILE_RANGE_64] = { op_copy_file_range_64, ARG(copy_file_range),
+	[CF_READLINK] = { op_readlink, OP_INODE },
+	[CF_SYMLINK] = { op_symlink, OP_CREATES | OP_TEXT },
+	[CF_MKNOD] = { op_mknod, OP_CREATES },
+	[CF_MKDIR] = { op_mkdir, OP_CREATES },
+	[CF_UNLINK] = { op_unlink, OP_INODE | OP_WRITES },
+	[CF_RMDIR] = { op_rmdir, OP_INODE | OP_WRITES },
+	[CF_RENAME] = { op_rename, OP_INODE | OP_WRITES },
+	[CF_RENAME2] = { op_rename2, OP_INODE | OP_WRITES },
+	[CF_LINK] = { op_link, OP_INODE | OP_WRITES },
+	[CF_OPEN] = { op_open, OP_INODE },
+	[CF_READ] = { op_read, OP_DATA },
+	[CF_WRITE] = { op_write, OP_WRITES },
+	[CF_STATFS] = { op_statfs, OP_INODE },
+	[CF_RELEASE] = { op_release, 0 },
+	[CF_FSYNC] = { op_fsync, OP_BLOCKS },
+	[CF_SETXATTR] = { op_setxattr,
+			  OP_TEXT | OP_INODE | OP_WRITES | OP_ACTS },
+	[CF_GETXATTR] = { op_getxattr, OP_INODE | OP_TEXT },
+	[CF_LISTXATTR] = { op_listxattr, OP_INODE },
+	[CF_REMOVEXATTR] = { op_removexattr,
+			     OP_INODE | OP_TEXT | OP_WRITES | OP_ACTS },
+	[CF_FLUSH] = { op_flush, OP_INODE | OP_ANYBODY },
+	[CF_INIT] = { op_init, 0 },
+	[CF_OPENDIR] = { op_opendir, OP_INODE },
+	[CF_READDIR] = { op_readdir, 0 },
+	[CF_RELEASEDIR] = { op_releasedir, 0 },
+	[CF_FSYNCDIR] = { op_fsyncdir, OP_BLOCKS },
+	[CF_GETLK] = { op_getlk, OP_INODE },
+	[CF_SETLK] = { op_setlk, OP_INODE },
+	[CF_SETLKW] = { op_setlkw, OP_INODE },
+	[CF_ACCESS] = { op_access, OP_INODE },
+	[CF_CREATE] = { op_create, OP_CREATES },
+	[CF_INTERRUPT] = { op_interrupt, OP_SILENT },
+	[CF_DESTROY] = { op_destroy, 0 },
+	[CF_IOCTL] = { op_ioctl, OP_INODE | OP_KEEP_SETID },
+	[CF_FALLOCATE] = { op_fallocate, OP_WRITES | OP_BLOCKS },
+	[CF_READDIRPLUS] = { op_readdirplus, 0 },
+	[CF_LSEEK] = { op_lseek, 0 },
+	[CF_COPY_FILE_RANGE] = { op_copy_file_range, OP_WRITES | OP_BLOCKS },
+	[CF_SYNCFS] = { op_syncfs, OP_INODE | OP_BLOCKS },
+	[CF_TMPFILE] = { op_tmpfile,
+			 OP_INODE | OP_TEXT | OP_WRITES | OP_KEEP_SETID },
+	[CF_STATX] = { op_statx, OP_INODE },
+	[CF_COPY_FILE_RANGE_64] = { op_copy_file_range_64,
 				    OP_WRITES | OP_BLOCKS },
 };
 
@@ -114,59 +102,29 @@ static int check_component(const char *name)
 	return 0;
 }
 
-static int take_name(struct op *op, bool component, const char **ret_name)
+/* Its end was looked for already. */
+static const char *take_name(struct op *op)
 {
 	const char *name = op->rest;
-	size_t len = strnlen(name, op->rest_len);
-	int ret;
+	size_t len = strlen(name) + 1;
 
-	if (len == op->rest_len)
-		return -EINVAL;
-	if (component) {
-		ret = check_component(name);
-		if (ret < 0)
-			return ret;
-	}
-	op->rest = name + len + 1;
-	op->rest_len -= len + 1;
-	*ret_name = name;
-	return 0;
-}
-
-/*
- * Extension headers stand at the end of the message. Before 7.38 the only one
- * was the security context, and the header did not tell its length.
- */
-static int take_extensions(struct op *op)
-{
-	size_t len = (size_t)op->in->total_extlen * 8;
-
-	if (op->dir->agreed.minor < 38)
-		len = op->dir->agreed.flags & CF_INIT_SECURITY_CTX
-			      ? op->rest_len
-			      : 0;
-	if (len > op->rest_len)
-		return -EINVAL;
+	op->rest = name + len;
 	op->rest_len -= len;
-	op->ext = (const char *)op->rest + op->rest_len;
-	op->ext_len = len;
-	return 0;
+	return name;
 }
 
 /*
  * What this client's minor does not know yet is padding to it, and may hold
  * anything: zeros from here on. FUSE_INIT, which tells the minor, is not asked.
  */
-static void clear_padding(struct op *op)
+static void clear_padding(struct op *op, const struct crossfuse_layout *layout)
 {
-	const struct crossfuse_layout *layout;
 	uint8_t *arg = call_arg(op->call);
 
 	/* The last that added a field; a client of today has no such padding. */
 	if (op->dir->agreed.minor >= CF_INIT_EXT_MINOR ||
 	    op->in->opcode == CF_INIT)
 		return;
-	layout = &crossfuse_opcode(op->in->opcode)->request;
 	for (size_t i = 0; i < layout->field_count; i++) {
 		const struct crossfuse_field *field = &layout->fields[i];
 
@@ -176,25 +134,59 @@ static void clear_padding(struct op *op)
 	}
 }
 
+static int take_names(struct op *op, const struct crossfuse_layout *layout,
+		      unsigned int flags)
+{
+	bool component = !(flags & OP_TEXT);
+
+	switch (layout->tail) {
+	case CROSSFUSE_TAIL_NAME:
+	case CROSSFUSE_TAIL_NAME_BYTES:
+		op->name = take_name(op);
+		break;
+	case CROSSFUSE_TAIL_TWO_NAMES:
+		op->name = take_name(op);
+		op->name2 = take_name(op);
+		break;
+	default:
+		return 0;
+	}
+	if (component || op->in->opcode == CF_SYMLINK)
+		if (check_component(op->name))
+			return -EINVAL;
+	return component && op->name2 ? check_component(op->name2) : 0;
+}
+
+/* Sees that a request is what it says, and where things are in it. */
 static int take_apart(struct op *op, const struct row *row)
 {
-	bool component = !(row->flags & OP_TEXT);
-	size_t len = call_arg_len(op->call);
-	int ret = 0;
+	const struct crossfuse_layout *layout =
+		&crossfuse_opcode(op->in->opcode)->request;
+	const struct call *call = op->call;
+	struct crossfuse_terms terms = {
+		.minor = op->dir->agreed.minor,
+		.setxattr_ext = op->dir->agreed.flags & CF_INIT_SETXATTR_EXT,
+	};
+	size_t fixed = layout->size;
+	int ret;
 
-	if (len < row->arg_size)
-		return -EINVAL;
-	clear_padding(op);
-	op->arg = call_arg(op->call);
-	op->rest = (const char *)op->arg + row->arg_size;
-	op->rest_len = len - row->arg_size;
-	if (row->flags & OP_NAME)
-		ret = take_name(op, component || row->fn == op_symlink,
-				&op->name);
-	if (ret == 0 && row->flags & OP_NAME2)
-		ret = take_name(op, component, &op->name2);
-	if (ret == 0)
-		ret = take_extensions(op);
+	ret = crossfuse_check_request(&terms, call->head, call->head_len,
+				      call->head_len + call->data_len, NULL);
+	if (ret < 0)
+		return ret;
+	if (op->in->opcode == CF_INIT ||
+	    (op->in->opcode == CF_SETXATTR && !terms.setxattr_ext))
+		fixed = layout->min_size;
+	clear_padding(op, layout);
+	op->arg = call_arg(call);
+	op->rest = (const char *)op->arg + fixed;
+	op->rest_len = call_arg_len(call) - fixed;
+	ret = take_names(op, layout, row->flags);
+	if (layout->extensions) {
+		op->ext = op->rest;
+		op->ext_len = op->rest_len;
+		op->rest_len = 0;
+	}
 	return ret;
 }
 
@@ -249,7 +241,7 @@ static ssize_t handle(struct op *op, const struct row *row)
 		ret = row->flags & OP_ACTS && is_lost(op) ? -ESTALE
 							  : row->fn(op);
 	/* Not of what the name meant when the client looked: look again. */
-	if (ret == -ENOENT && row->flags & OP_NAME && inode_is_gone(op->inode))
+	if (ret == -ENOENT && op->name && inode_is_gone(op->inode))
 		ret = -ESTALE;
 	if (op->inode)
 		inode_put(op->dir, op->inode);

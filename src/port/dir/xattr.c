@@ -164,23 +164,11 @@ ssize_t op_listxattr(struct op *op)
 ssize_t op_setxattr(struct op *op)
 {
 	bool extended = op->dir->agreed.flags & CF_INIT_SETXATTR_EXT;
-	size_t fixed = extended ? sizeof(struct cf_setxattr_in)
-				: CF_COMPAT_SETXATTR_IN_SIZE;
 	const struct cf_setxattr_in *in = op->arg;
 	struct fd_name path = fd_name(op->inode->fd);
-	const char *name = (const char *)op->arg + fixed, *value;
-	size_t len = call_arg_len(op->call), name_len;
 	struct xattr_name host;
-	int ret;
+	int ret = enter(op, op->name, &host);
 
-	if (len < fixed)
-		return -EINVAL;
-	len -= fixed;
-	name_len = strnlen(name, len);
-	if (name_len == len || in->size > len - name_len - 1)
-		return -EINVAL;
-	value = name + name_len + 1;
-	ret = enter(op, name, &host);
 	if (ret < 0)
 		return ret;
 	/* Linux before 5.13 does not tell whether an ACL takes S_ISGID off. */
@@ -189,7 +177,8 @@ ssize_t op_setxattr(struct op *op)
 					     : op->in->uid == 0);
 	if (ret < 0)
 		return ret;
-	ret = setxattr(path.text, host.text, value, in->size, (int)in->flags);
+	ret = setxattr(path.text, host.text, op->rest, in->size,
+		       (int)in->flags);
 	return result_of_change(op, host.text, ret);
 }
 
