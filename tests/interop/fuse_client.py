@@ -271,7 +271,9 @@ class Client:
 
     def listing(self, node=ROOT, plus=False):
         """{name: type} of a directory."""
-        handle = self.open(node, self.open_flags("O_DIRECTORY", "O_LARGEFILE"),
+        # as opendir(3) does
+        handle = self.open(node, self.open_flags("O_DIRECTORY", "O_NONBLOCK",
+                                                 "O_LARGEFILE"),
                            OPENDIR)
         found, offset = {}, 0
         while True:

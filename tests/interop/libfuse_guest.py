@@ -19,6 +19,9 @@ GROUPS = ["open", "open-pairs", "open-use", "setfl", "create", "errno", "dir",
           "names", "symlink", "data-at", "append", "xattr", "truncate"]
 # libfuse has no TMPFILE
 KNOWN = "tmpfile"
+# Guests whose requests tell what they are too late for the first of them: no
+# monitor's name reaches the server here, so it is told. The others are found.
+NAMED = ("aarch64", "ppc64le")
 UNTOUCHED = "&(struct crossfuse_config){ .policy = CROSSFUSE_IGNORE }"
 
 
@@ -61,6 +64,13 @@ def differences(scenario, guest, wire, server, groups):
     return rows, count
 
 
+def config_for(guest):
+    if guest not in NAMED:
+        return "NULL"
+    return ("&(struct crossfuse_config){ .client = "
+            f"crossfuse_abi_by_name(\"{guest}\") }}")
+
+
 def run(guest, find=libfuse.system, control=False):
     import build
     import children
@@ -71,7 +81,8 @@ def run(guest, find=libfuse.system, control=False):
         scenario.need_root()
         with tempfile.TemporaryDirectory() as folder:
             wire = find_wire()
-            server = libfuse.passthrough(version, folder)
+            server = libfuse.passthrough(version, folder,
+                                         config=config_for(guest))
             rows, count = differences(scenario, guest, wire, server, GROUPS)
             wrong = [row for row in rows if KNOWN not in row[0]]
             for row in wrong:
