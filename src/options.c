@@ -55,6 +55,14 @@ static const struct option_choice dir_offsets[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_choice inode_handles[] = {
+	{ "prefer", HANDLES_PREFER },
+	{ "never", HANDLES_NEVER },
+	{ "mandatory", HANDLES_MANDATORY },
+	{ "fallback", HANDLES_PREFER }, /* its older name in virtiofsd */
+	{ NULL, 0 },
+};
+
 static const struct option_choice log_levels[] = {
 	{ "off", LOG_LEVEL_OFF },     { "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },   { "info", LOG_LEVEL_INFO },
@@ -67,6 +75,7 @@ static struct options parsed = {
 	.rlimit_nofile = RLIMIT_NOFILE_DEFAULT,
 	.xattr = true,
 	.posix_acl = TOGGLE_AUTO,
+	.announce_submounts = true,
 	.killpriv_v2 = true,
 	.log_level = LOG_LEVEL_INFO,
 };
@@ -159,7 +168,12 @@ static const struct option known[] = {
 	       "auto, always",
 	       .choices = toggles, .left_out = "always"),
 	OPTION("announce-submounts", SET, AT(announce_submounts), NULL,
-	       "show file systems mounted in the directory as such"),
+	       "show file systems mounted in the directory as such (default)"),
+	OPTION("no-announce-submounts", CLEAR, AT(announce_submounts), NULL,
+	       "let the directory be one file system"),
+	OPTION("inode-file-handles", CHOICE, AT(inode_file_handles), "MODE",
+	       "find known files by handle: prefer (default), never, mandatory",
+	       .choices = inode_handles),
 	OPTION("preserve-noatime", SET, AT(preserve_noatime), NULL,
 	       "keep O_NOATIME even where that may fail"),
 	OPTION("rlimit-nofile", NUMBER, AT(rlimit_nofile), "N",
@@ -179,13 +193,11 @@ static const struct option known[] = {
 static const char *const absent[] = {
 	"uid-map",
 	"gid-map",
-	"inode-file-handles",
 	"migration-mode",
 	"migration-on-error",
 	"migration-verify-handles",
 	"migration-confirm-paths",
 	"daemonize",
-	"no-announce-submounts",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -41,6 +41,13 @@ enum dir_offsets {
 	DIR_OFFSETS_SMALL /* 31 bits */
 };
 
+/* How a file is found again that the client knows and that is not open. */
+enum inode_handles {
+	HANDLES_PREFER, /* by its file handle, where there are such */
+	HANDLES_NEVER,
+	HANDLES_MANDATORY
+};
+
 /* Of --rlimit-nofile: it was not given. */
 #define RLIMIT_NOFILE_DEFAULT UINT64_MAX
 
@@ -77,6 +84,7 @@ struct options {
 	bool preserve_noatime;
 	enum toggle security_label;
 	bool announce_submounts;
+	enum inode_handles inode_file_handles;
 	uint64_t rlimit_nofile; /* 0: unchanged; RLIMIT_NOFILE_DEFAULT */
 	const char *modcaps;	/* --modcaps; NULL: none */
 

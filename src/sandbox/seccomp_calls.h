@@ -41,7 +41,9 @@ static const char *const serving[] = {
 	ELSEWHERE(_llseek, "the same on 32 bits"),
 	HERE(mkdirat, "MKDIR"),
 	HERE(mknodat, "MKNOD"),
+	HERE(name_to_handle_at, "a file that is closed and known"),
 	HERE(newfstatat, "GETATTR"),
+	HERE(open_by_handle_at, "a file that was known and closed"),
 	HERE(openat, "LOOKUP, OPEN, CREATE"),
 	SELDOM(preadv, "READ that waits for a disk"),
 	HERE(preadv2, "READ"),
@@ -136,6 +138,7 @@ static const char *const limited[] = {
 	HERE(clone, "a new thread, and nothing else"),
 	HERE(clone3, "refused: then the C library uses clone"),
 	SELDOM(socket, "syslog(): local ones only"),
+	HERE(prlimit64, "how many files may be open: read only"),
 	SELDOM(tgkill, "abort(): this process only"),
 	HERE(unshare, "a umask for each thread, and nothing else"),
 };

@@ -85,6 +85,9 @@ static int add_limited(scmp_filter_ctx filter, bool syslog)
 	const struct scmp_arg_cmp self = { .arg = 0,
 					   .op = SCMP_CMP_EQ,
 					   .datum_a = (scmp_datum_t)getpid() };
+	const struct scmp_arg_cmp only_read = { .arg = 2,
+						.op = SCMP_CMP_EQ,
+						.datum_a = 0 };
 	const struct scmp_arg_cmp local = { .arg = 0,
 					    .op = SCMP_CMP_EQ,
 					    .datum_a = AF_UNIX };
@@ -99,6 +102,9 @@ static int add_limited(scmp_filter_ctx filter, bool syslog)
 		ret = add_call(filter, SCMP_ACT_ALLOW, "unshare", 1, &own_fs);
 	if (ret == 0)
 		ret = add_call(filter, SCMP_ACT_ALLOW, "tgkill", 1, &self);
+	if (ret == 0)
+		ret = add_call(filter, SCMP_ACT_ALLOW, "prlimit64", 1,
+			       &only_read);
 	if (ret == 0 && syslog)
 		ret = add_call(filter, SCMP_ACT_ALLOW, "socket", 1, &local);
 	return ret;

@@ -21,10 +21,11 @@ enum {
 	OP_SILENT = 32,	 /* there is no reply */
 	OP_TEXT = 64,	 /* names need not be components (SYMLINK's target) */
 	OP_BLOCKS = 128, /* may wait for a disk */
-	OP_KEEP_SETID = 256, /* set-id bits are as the client asks for */
-	OP_ACTS = 512,	     /* on the file itself: see is_lost() */
-	OP_ANYBODY = 1024,   /* not of its caller, who may be forbidden */
-	OP_CREATES = OP_INODE | OP_WRITES | OP_KEEP_SETID,
+	OP_KEEP_SETID = 256,	 /* set-id bits are as the client asks for */
+	OP_ACTS = 512,		 /* on the file itself: see is_lost() */
+	OP_ANYBODY = 1024,	 /* not of its caller, who may be forbidden */
+	OP_FD = 2048 | OP_INODE, /* and its O_PATH descriptor is open */
+	OP_CREATES = OP_FD | OP_WRITES | OP_KEEP_SETID,
 };
 
 struct row {
@@ -36,30 +37,29 @@ static const struct row rows[] = {
 	[CF_LOOKUP] = { op_lookup, OP_INODE | OP_TEXT },
 	[CF_FORGET] = { op_forget, OP_SILENT },
 	[CF_BATCH_FORGET] = { op_batch_forget, OP_SILENT },
-	[CF_GETATTR] = { op_getattr, OP_INODE },
+	[CF_GETATTR] = { op_getattr, OP_FD },
 	[CF_SETATTR] = { op_setattr,
-			 OP_INODE | OP_WRITES | OP_KEEP_SETID | OP_ACTS },
-	[CF_READLINK] = { op_readlink, OP_INODE },
+			 OP_FD | OP_WRITES | OP_KEEP_SETID | OP_ACTS },
+	[CF_READLINK] = { op_readlink, OP_FD },
 	[CF_SYMLINK] = { op_symlink, OP_CREATES | OP_TEXT },
 	[CF_MKNOD] = { op_mknod, OP_CREATES },
 	[CF_MKDIR] = { op_mkdir, OP_CREATES },
-	[CF_UNLINK] = { op_unlink, OP_INODE | OP_WRITES },
-	[CF_RMDIR] = { op_rmdir, OP_INODE | OP_WRITES },
-	[CF_RENAME] = { op_rename, OP_INODE | OP_WRITES },
-	[CF_RENAME2] = { op_rename2, OP_INODE | OP_WRITES },
-	[CF_LINK] = { op_link, OP_INODE | OP_WRITES },
+	[CF_UNLINK] = { op_unlink, OP_FD | OP_WRITES },
+	[CF_RMDIR] = { op_rmdir, OP_FD | OP_WRITES },
+	[CF_RENAME] = { op_rename, OP_FD | OP_WRITES },
+	[CF_RENAME2] = { op_rename2, OP_FD | OP_WRITES },
+	[CF_LINK] = { op_link, OP_FD | OP_WRITES },
 	[CF_OPEN] = { op_open, OP_INODE },
 	[CF_READ] = { op_read, OP_DATA },
 	[CF_WRITE] = { op_write, OP_WRITES },
-	[CF_STATFS] = { op_statfs, OP_INODE },
+	[CF_STATFS] = { op_statfs, OP_FD },
 	[CF_RELEASE] = { op_release, 0 },
 	[CF_FSYNC] = { op_fsync, OP_BLOCKS },
-	[CF_SETXATTR] = { op_setxattr,
-			  OP_TEXT | OP_INODE | OP_WRITES | OP_ACTS },
-	[CF_GETXATTR] = { op_getxattr, OP_INODE | OP_TEXT },
-	[CF_LISTXATTR] = { op_listxattr, OP_INODE },
+	[CF_SETXATTR] = { op_setxattr, OP_TEXT | OP_FD | OP_WRITES | OP_ACTS },
+	[CF_GETXATTR] = { op_getxattr, OP_FD | OP_TEXT },
+	[CF_LISTXATTR] = { op_listxattr, OP_FD },
 	[CF_REMOVEXATTR] = { op_removexattr,
-			     OP_INODE | OP_TEXT | OP_WRITES | OP_ACTS },
+			     OP_FD | OP_TEXT | OP_WRITES | OP_ACTS },
 	[CF_FLUSH] = { op_flush, OP_INODE | OP_ANYBODY },
 	[CF_INIT] = { op_init, 0 },
 	[CF_OPENDIR] = { op_opendir, OP_INODE },
@@ -69,7 +69,7 @@ static const struct row rows[] = {
 	[CF_GETLK] = { op_getlk, OP_INODE },
 	[CF_SETLK] = { op_setlk, OP_INODE },
 	[CF_SETLKW] = { op_setlkw, OP_INODE },
-	[CF_ACCESS] = { op_access, OP_INODE },
+	[CF_ACCESS] = { op_access, OP_FD },
 	[CF_CREATE] = { op_create, OP_CREATES },
 	[CF_INTERRUPT] = { op_interrupt, OP_SILENT },
 	[CF_DESTROY] = { op_destroy, 0 },
@@ -80,8 +80,8 @@ static const struct row rows[] = {
 	[CF_COPY_FILE_RANGE] = { op_copy_file_range, OP_WRITES | OP_BLOCKS },
 	[CF_SYNCFS] = { op_syncfs, OP_INODE | OP_BLOCKS },
 	[CF_TMPFILE] = { op_tmpfile,
-			 OP_INODE | OP_TEXT | OP_WRITES | OP_KEEP_SETID },
-	[CF_STATX] = { op_statx, OP_INODE },
+			 OP_FD | OP_TEXT | OP_WRITES | OP_KEEP_SETID },
+	[CF_STATX] = { op_statx, OP_FD },
 	[CF_COPY_FILE_RANGE_64] = { op_copy_file_range_64,
 				    OP_WRITES | OP_BLOCKS },
 };
@@ -197,7 +197,22 @@ static bool is_lost(const struct op *op)
 
 	if (op->in->opcode == CF_SETATTR && in->valid & CF_FATTR_FH)
 		return false;
-	return inode_is_lost(op->inode);
+	return inode_is_lost(op->dir, op->inode);
+}
+
+/* The file that the request is about. */
+static int take_inode(struct op *op, const struct row *row)
+{
+	int fd = 0;
+
+	op->inode = inode_get(op->dir, op->in->nodeid);
+	if (!op->inode)
+		return -ESTALE;
+	if ((row->flags & OP_FD) == OP_FD)
+		fd = inode_fd(op->dir, op->inode);
+	if (fd < 0)
+		inode_put(op->dir, op->inode);
+	return fd < 0 ? fd : 0;
 }
 
 /*
@@ -230,9 +245,9 @@ static ssize_t handle(struct op *op, const struct row *row)
 	if (row->flags & OP_WRITES && op->dir->options->readonly)
 		return -EROFS;
 	if (row->flags & OP_INODE) {
-		op->inode = inode_get(op->dir, op->in->nodeid);
-		if (!op->inode)
-			return -ESTALE;
+		ret = take_inode(op, row);
+		if (ret < 0)
+			return ret;
 	}
 	if (row->flags & OP_BLOCKS)
 		op_may_block(op);
@@ -241,7 +256,7 @@ static ssize_t handle(struct op *op, const struct row *row)
 		ret = row->flags & OP_ACTS && is_lost(op) ? -ESTALE
 							  : row->fn(op);
 	/* Not of what the name meant when the client looked: look again. */
-	if (ret == -ENOENT && op->name && inode_is_gone(op->inode))
+	if (ret == -ENOENT && op->name && inode_is_gone(op->dir, op->inode))
 		ret = -ESTALE;
 	if (op->inode)
 		inode_put(op->dir, op->inode);
@@ -347,6 +362,8 @@ ssize_t op_init(struct op *op)
 	agreed.minor = in.minor < MINOR ? in.minor : MINOR;
 	agreed.flags = flags & offers(op->dir);
 	op->dir->agreed = agreed;
+	op->dir->numbers.announced = agreed.flags & CF_INIT_SUBMOUNTS;
+	op->dir->numbers.relay = op->call->relay;
 	return (ssize_t)init_reply(op->dir, &in, call_out_arg(op->call));
 }
 
@@ -422,7 +439,7 @@ int dir_create(const struct options *options, const struct sandbox_view *view,
 	else
 		ret = inodes_init(dir, view->root_fd);
 	if (ret == 0)
-		ret = numbers_init(&dir->numbers, dir->root->dev);
+		ret = numbers_init(&dir->numbers, dir->mounts.home->dev);
 	if (ret < 0) {
 		dir_destroy(dir);
 		return ret;

@@ -18,11 +18,10 @@ static void release(void *opaque, struct slot *slot)
 	struct handle *handle = handle_of(slot);
 
 	lock_handle_gone(dir, handle);
-	atomic_fetch_sub(&handle->inode->opens, 1);
+	inode_closed(dir, handle->inode, handle);
 	close(handle->fd);
 	stream_free(handle->stream);
 	pthread_mutex_destroy(&handle->mutex);
-	inode_put(dir, handle->inode);
 }
 
 int handles_init(struct dir *dir)
@@ -30,27 +29,73 @@ int handles_init(struct dir *dir)
 	return slots_init(&dir->handles, sizeof(struct handle), release, dir);
 }
 
-int handle_create(struct dir *dir, struct inode *inode, int fd, int flags,
-		  uint64_t *ret_fh)
+struct handle *handle_new(struct dir *dir, int fd, int flags)
 {
 	struct slot *slot = slot_alloc(&dir->handles);
-	struct handle *handle;
+	struct handle *handle = handle_of(slot);
 
 	if (!slot)
-		return -ENOMEM;
-	handle = handle_of(slot);
+		return NULL;
 	handle->fd = fd;
-	handle->inode = inode;
 	handle->locks.flock = F_UNLCK;
 	handle->writable = (flags & O_ACCMODE) != O_RDONLY;
 	handle->direct = flags & O_DIRECT;
 	atomic_store(&handle->no_nowait, handle->direct);
 	pthread_mutex_init(&handle->mutex, NULL);
-	slot_hold(&inode->slot);
-	atomic_fetch_add(&inode->opens, 1);
-	*ret_fh = slot->id;
-	slot_publish(slot);
+	return handle;
+}
+
+uint64_t handle_publish(struct handle *handle)
+{
+	uint64_t fh = handle->slot.id;
+
+	slot_publish(&handle->slot);
+	return fh;
+}
+
+void handle_discard(struct dir *dir, struct handle *handle)
+{
+	pthread_mutex_destroy(&handle->mutex);
+	slot_free(&dir->handles, &handle->slot);
+}
+
+int handle_create(struct dir *dir, struct inode *inode, int fd, int flags,
+		  uint64_t *ret_fh)
+{
+	struct handle *handle = handle_new(dir, fd, flags);
+
+	if (!handle)
+		return -ENOMEM;
+	inode_opened(dir, inode);
+	handle->inode = inode;
+	*ret_fh = handle_publish(handle);
 	return 0;
+}
+
+/* What handle_path() looks for, and finds. */
+struct path_search {
+	struct dir *dir;
+	struct inode *inode;
+	int fd;
+};
+
+static void visit_path(void *opaque, struct slot *slot)
+{
+	struct path_search *search = opaque;
+	struct handle *handle = handle_of(slot);
+	struct fd_name name = fd_name(handle->fd);
+
+	if (handle->inode == search->inode && search->fd < 0)
+		search->fd = descriptor_openat(
+			search->dir, search->dir->proc_fd, name.text, O_PATH);
+}
+
+int handle_path(struct dir *dir, struct inode *inode)
+{
+	struct path_search search = { dir, inode, -ESTALE };
+
+	slots_each(&dir->handles, visit_path, &search);
+	return search.fd;
 }
 
 struct handle *handle_get(struct dir *dir, uint64_t fh)
@@ -91,7 +136,7 @@ static void close_visited(void *opaque, struct slot *slot)
 
 void handles_reset(struct dir *dir)
 {
-	slots_each(&dir->handles, close_visited);
+	slots_each(&dir->handles, close_visited, dir);
 }
 
 void handles_destroy(struct dir *dir)

@@ -1,349 +1,204 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The files that the client knows, each by an O_PATH descriptor. */
-#include "../../log.h"
-#include "hash.h"
-#include "internal.h"
-#include "lock.h"
+/* Finding files by name, making and opening them. */
+#include "inode_table.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
-
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x1000U
-#endif
-
-#define FIRST_BUCKETS 64
-
-/* What makes two names one file. */
-struct key {
-	uint64_t dev, ino, mnt_id;
-};
-
-static struct inode *inode_of(struct slot *slot)
-{
-	return (struct inode *)slot;
-}
-
-static void release(void *opaque, struct slot *slot)
-{
-	struct dir *dir = opaque;
-	struct inode *inode = inode_of(slot);
-
-	(void)dir;
-	lock_inode_gone(inode);
-	close(inode->fd);
-}
-
-static int shard_init(struct inode_shard *shard)
-{
-	shard->buckets = calloc(FIRST_BUCKETS, sizeof(struct inode *));
-	if (!shard->buckets)
-		return -ENOMEM;
-	shard->bucket_count = FIRST_BUCKETS;
-	return -pthread_mutex_init(&shard->mutex, NULL);
-}
-
-struct inode *inode_get(struct dir *dir, uint64_t nodeid)
-{
-	return inode_of(slot_get(&dir->inodes, nodeid));
-}
-
-void inode_put(struct dir *dir, struct inode *inode)
-{
-	slot_put(&dir->inodes, &inode->slot);
-}
-
-static struct inode_shard *shard_of(struct dir *dir, uint64_t hash)
-{
-	return &dir->shards[hash % INODE_SHARDS];
-}
-
-static struct inode **bucket_of(struct inode_shard *shard, uint64_t hash)
-{
-	return &shard->buckets[(hash / INODE_SHARDS) &
-			       (shard->bucket_count - 1)];
-}
-
-static uint64_t hash_of(uint64_t dev, uint64_t ino, uint64_t mnt_id)
-{
-	return hash_pair(ino, dev * 31 + mnt_id);
-}
-
-static uint64_t hash_of_inode(const struct inode *inode)
-{
-	return hash_of(inode->dev, inode->ino, inode->mnt_id);
-}
-
-/* Makes room for many; if there is no memory the chains get longer. */
-static void shard_grow(struct inode_shard *shard)
-{
-	size_t old_count = shard->bucket_count;
-	struct inode **old = shard->buckets, **buckets;
-
-	buckets = calloc(old_count * 2, sizeof(struct inode *));
-	if (!buckets)
-		return;
-	shard->buckets = buckets;
-	shard->bucket_count = old_count * 2;
-	for (size_t i = 0; i < old_count; i++) {
-		struct inode *inode = old[i], *next, **bucket;
-
-		for (; inode; inode = next) {
-			next = inode->next;
-			bucket = bucket_of(shard, hash_of_inode(inode));
-			inode->next = *bucket;
-			*bucket = inode;
-		}
-	}
-	free(old);
-}
-
-/* With the shard's lock held. */
-static struct inode *search(struct inode_shard *shard, const struct key *key,
-			    uint64_t hash)
-{
-	struct inode *inode;
-
-	for (inode = *bucket_of(shard, hash); inode; inode = inode->next)
-		if (inode->ino == key->ino && inode->dev == key->dev &&
-		    inode->mnt_id == key->mnt_id)
-			break;
-	return inode;
-}
-
-/* Counts one more lookup of the file if the client knows it. */
-static struct inode *find(struct dir *dir, const struct key *key, uint64_t hash)
-{
-	struct inode_shard *shard = shard_of(dir, hash);
-	struct inode *inode;
-
-	pthread_mutex_lock(&shard->mutex);
-	inode = search(shard, key, hash);
-	if (inode) {
-		if (inode->nlookup < UINT64_MAX)
-			inode->nlookup++;
-		slot_hold(&inode->slot);
-	}
-	pthread_mutex_unlock(&shard->mutex);
-	return inode;
-}
-
-static struct timespec timespec_of(const struct statx_timestamp *time)
-{
-	return (struct timespec){ time->tv_sec, (long)time->tv_nsec };
-}
-
-static void stat_from_statx(const struct statx *stx, struct stat *st)
-{
-	*st = (struct stat){
-		.st_dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
-		.st_ino = stx->stx_ino,
-		.st_mode = stx->stx_mode,
-		.st_nlink = stx->stx_nlink,
-		.st_uid = stx->stx_uid,
-		.st_gid = stx->stx_gid,
-		.st_rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
-		.st_size = (off_t)stx->stx_size,
-		.st_blksize = (blksize_t)stx->stx_blksize,
-		.st_blocks = (blkcnt_t)stx->stx_blocks,
-		.st_atim = timespec_of(&stx->stx_atime),
-		.st_mtim = timespec_of(&stx->stx_mtime),
-		.st_ctim = timespec_of(&stx->stx_ctime),
-	};
-}
-
-static int stat_at(int fd, const char *name, struct stat *ret_st,
-		   struct key *ret_key)
-{
-	struct statx stx;
-
-	if (statx(fd, name,
-		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH,
-		  STATX_BASIC_STATS | STATX_MNT_ID, &stx) < 0)
-		return -errno;
-	stat_from_statx(&stx, ret_st);
-	*ret_key = (struct key){ .dev = ret_st->st_dev, .ino = stx.stx_ino };
-#ifdef STATX_ATTR_MOUNT_ROOT
-	if (stx.stx_mask & STATX_MNT_ID)
-		ret_key->mnt_id = stx.stx_mnt_id;
-#endif
-	return 0;
-}
 
 struct inode *inode_find(struct dir *dir, struct inode *parent,
 			 const char *name, struct stat *ret_st)
 {
-	struct inode_shard *shard;
-	struct inode *inode;
 	struct key key;
-	uint64_t hash;
+	int fd = inode_fd(dir, parent);
 
-	if (stat_at(parent->fd, name, ret_st, &key) < 0)
+	if (fd < 0 || key_of(fd, name, ret_st, &key) < 0)
 		return NULL;
-	hash = hash_of(key.dev, key.ino, key.mnt_id);
-	shard = shard_of(dir, hash);
-	pthread_mutex_lock(&shard->mutex);
-	inode = search(shard, &key, hash);
-	if (inode)
-		slot_hold(&inode->slot);
-	pthread_mutex_unlock(&shard->mutex);
-	return inode;
+	return table_find(dir, &key, false);
 }
 
-/* Adds INODE, unless another thread was faster: then that one's. */
-static struct inode *insert(struct dir *dir, struct inode *inode)
+/* Takes *WHERE over, unless INODE has a better one. */
+static void set_where(struct dir *dir, struct inode *inode, struct where *where)
 {
-	uint64_t hash = hash_of_inode(inode);
-	struct inode_shard *shard = shard_of(dir, hash);
-	struct inode *other, **bucket;
+	inode_lock(dir, inode);
+	if (inode->where.kind == WHERE_NONE ||
+	    inode->where.kind == WHERE_NAME) {
+		struct where old = inode->where;
 
-	pthread_mutex_lock(&shard->mutex);
-	bucket = bucket_of(shard, hash);
-	for (other = *bucket; other; other = other->next)
-		if (other->ino == inode->ino && other->dev == inode->dev &&
-		    other->mnt_id == inode->mnt_id)
-			break;
-	if (other) {
-		if (other->nlookup < UINT64_MAX)
-			other->nlookup++;
-		slot_hold(&other->slot);
-	} else {
-		if (shard->inode_count++ >= shard->bucket_count * 2) {
-			shard_grow(shard);
-			bucket = bucket_of(shard, hash);
-		}
-		inode->nlookup = 1;
-		inode->next = *bucket;
-		*bucket = inode;
-		slot_publish(&inode->slot); /* the table's reference */
-		slot_hold(&inode->slot);    /* the caller's */
+		inode->where = *where;
+		*where = old;
 	}
-	pthread_mutex_unlock(&shard->mutex);
-	return other;
+	inode_unlock(dir, inode);
+	where_free(where);
 }
 
-static void unlink_inode(struct inode_shard *shard, struct inode *inode)
+void inode_named(struct dir *dir, struct inode *inode, struct inode *parent,
+		 const char *name)
 {
-	struct inode **at = bucket_of(shard, hash_of_inode(inode));
+	struct where where;
+	bool same;
 
-	while (*at != inode)
-		at = &(*at)->next;
-	*at = inode->next;
-	shard->inode_count--;
-}
-
-void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
-{
-	struct inode_shard *shard;
-	bool gone = false;
-
-	if (inode == dir->root)
+	if (mount_has_handles(inode->mount) || inode == dir->root)
 		return;
-	shard = shard_of(dir, hash_of_inode(inode));
-	pthread_mutex_lock(&shard->mutex);
-	if (inode->nlookup) {
-		inode->nlookup -= nlookup < inode->nlookup ? nlookup
-							   : inode->nlookup;
-		gone = inode->nlookup == 0;
-		if (gone)
-			unlink_inode(shard, inode);
-	}
-	pthread_mutex_unlock(&shard->mutex);
-	if (gone)
-		inode_put(dir, inode);
+	inode_lock(dir, inode);
+	same = where_is_name(&inode->where, parent->slot.id, name);
+	inode_unlock(dir, inode);
+	if (!same && where_by_name(parent->slot.id, name, &where) == 0)
+		set_where(dir, inode, &where);
 }
 
-static void tell_descriptors(struct dir *dir)
+/* The file system of a file at FD, which may be the first of it. */
+static int mount_for(struct dir *dir, const struct key *key, int fd,
+		     struct inode *parent, const char *name,
+		     struct mount **ret_mount)
 {
-	if (!atomic_exchange(&dir->told_descriptors, true))
-		log_error("no file descriptors are left for the files that "
-			  "the client knows: raise --rlimit-nofile, or "
-			  "LimitNOFILE of the service");
+	struct mount *mount = mount_find(dir, key->dev, key->mnt_id);
+
+	if (!mount)
+		mount = mount_add(dir, key->dev, key->mnt_id, fd, parent, name);
+	else if (parent && parent->mount != mount)
+		mount_seen(mount, parent, name);
+	if (!mount)
+		return -ENOMEM;
+	if (!mount_has_handles(mount) &&
+	    dir->options->inode_file_handles == HANDLES_MANDATORY)
+		return -EOPNOTSUPP;
+	*ret_mount = mount;
+	return 0;
 }
 
-static int open_path(struct dir *dir, int fd, const char *name)
+int inode_adopt(struct dir *dir, int fd, struct inode *parent, const char *name,
+		struct inode **ret_inode, struct stat *ret_st)
 {
-	int ret = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-	if (ret >= 0)
-		return ret;
-	if (errno != EMFILE && errno != ENFILE)
-		return -errno;
-	tell_descriptors(dir);
-	return -ENFILE;
-}
-
-int inode_adopt(struct dir *dir, int fd, struct inode **ret_inode,
-		struct stat *ret_st)
-{
-	struct inode *inode, *other;
-	struct slot *slot;
+	struct inode *inode, *found;
+	struct mount *mount;
 	struct key key;
 	int ret;
 
-	ret = stat_at(fd, "", ret_st, &key);
+	ret = key_of(fd, "", ret_st, &key);
+	if (ret == 0)
+		ret = mount_for(dir, &key, fd, parent, name, &mount);
 	if (ret < 0) {
 		close(fd);
 		return ret;
 	}
-	slot = slot_alloc(&dir->inodes);
-	if (!slot) {
+	inode = table_new(dir, mount, &key);
+	if (!inode) {
 		close(fd);
 		return -ENOMEM;
 	}
-	inode = inode_of(slot);
-	inode->fd = fd;
-	inode->type = ret_st->st_mode & S_IFMT;
-	inode->dev = key.dev;
-	inode->ino = key.ino;
-	inode->mnt_id = key.mnt_id;
-	other = insert(dir, inode);
-	if (other) {
-		close(fd);
-		slot_free(&dir->inodes, slot);
-		inode = other;
+	atomic_store(&inode->fd, fd);
+	found = table_insert(dir, inode, &key);
+	if (found != inode)
+		table_discard(dir, inode);
+	if (name) {
+		inode_named(dir, found, parent, name);
+		atomic_store_explicit(&parent->finds_known, found != inode,
+				      memory_order_relaxed);
 	}
+	cache_trim(dir);
+	*ret_inode = found;
+	return 0;
+}
+
+/* The same without a descriptor, of which there are none. */
+static int adopt_closed(struct dir *dir, struct inode *parent, int parent_fd,
+			const char *name, struct inode **ret_inode,
+			struct stat *ret_st)
+{
+	struct inode *inode, *found;
+	struct where where = { 0 };
+	struct mount *mount;
+	struct key key, again;
+	int ret;
+
+	ret = key_of(parent_fd, name, ret_st, &key);
+	if (ret < 0)
+		return ret;
+	mount = mount_find(dir, key.dev, key.mnt_id);
+	if (!mount)
+		return -ENFILE;
+	if (mount_has_handles(mount)) {
+		ret = where_of_name(parent_fd, name, &where);
+		/* The handle is of what was seen if it is still there. */
+		if (ret == 0)
+			ret = key_of(parent_fd, name, ret_st, &again);
+		if (ret == 0 && (again.ino != key.ino || again.dev != key.dev ||
+				 again.btime != key.btime))
+			ret = -ENFILE;
+	} else {
+		ret = where_by_name(parent->slot.id, name, &where);
+	}
+	inode = ret < 0 ? NULL : table_new(dir, mount, &key);
+	if (!inode) {
+		where_free(&where);
+		return ret < 0 ? ret : -ENOMEM;
+	}
+	inode->where = where;
+	found = table_insert(dir, inode, &key);
+	if (found != inode)
+		table_discard(dir, inode);
+	*ret_inode = found;
+	return 0;
+}
+
+static int open_and_adopt(struct dir *dir, struct inode *parent, int parent_fd,
+			  const char *name, struct inode **ret_inode,
+			  struct stat *ret_st)
+{
+	int fd = descriptor_openat(dir, parent_fd, name, O_PATH | O_NOFOLLOW);
+
+	if (fd >= 0)
+		return inode_adopt(dir, fd, parent, name, ret_inode, ret_st);
+	if (fd != -ENFILE)
+		return fd;
+	return adopt_closed(dir, parent, parent_fd, name, ret_inode, ret_st);
+}
+
+/* INODE itself once more. */
+static int lookup_self(struct dir *dir, struct inode *inode, int fd,
+		       struct inode **ret_inode, struct stat *ret_st)
+{
+	struct key key;
+	int ret = key_of(fd, "", ret_st, &key);
+
+	if (ret < 0)
+		return ret;
+	inode_lock(dir, inode);
+	table_count(inode);
+	slot_hold(&inode->slot);
+	inode_unlock(dir, inode);
 	*ret_inode = inode;
 	return 0;
 }
 
 /*
- * Most lookups are of files that the client knows: one statx tells. The inode
- * found is the file that statx saw, because its descriptor keeps the inode
- * number from being used again.
+ * What the client knows one statx() tells; what is new has to be opened, and
+ * what comes first is guessed by the last one of the same directory.
  */
 int inode_lookup(struct dir *dir, struct inode *parent, const char *name,
 		 struct inode **ret_inode, struct stat *ret_st)
 {
+	int fd = inode_fd(dir, parent), ret;
 	struct inode *inode;
 	struct key key;
-	int ret;
 
-	ret = stat_at(parent->fd, name ? name : "", ret_st, &key);
+	if (fd < 0)
+		return fd;
+	if (!name)
+		return lookup_self(dir, parent, fd, ret_inode, ret_st);
+	if (!atomic_load_explicit(&parent->finds_known, memory_order_relaxed))
+		return open_and_adopt(dir, parent, fd, name, ret_inode, ret_st);
+	ret = key_of(fd, name, ret_st, &key);
 	if (ret < 0)
 		return ret;
-	inode = find(dir, &key, hash_of(key.dev, key.ino, key.mnt_id));
+	inode = table_find(dir, &key, true);
 	if (inode) {
+		inode_named(dir, inode, parent, name);
 		*ret_inode = inode;
 		return 0;
 	}
-	ret = open_path(dir, parent->fd, name ? name : ".");
-	return ret < 0 ? ret : inode_adopt(dir, ret, ret_inode, ret_st);
-}
-
-static bool is_known(struct dir *dir, const struct key *key)
-{
-	uint64_t hash = hash_of(key->dev, key->ino, key->mnt_id);
-	struct inode_shard *shard = shard_of(dir, hash);
-	struct inode *inode;
-
-	pthread_mutex_lock(&shard->mutex);
-	inode = search(shard, key, hash);
-	pthread_mutex_unlock(&shard->mutex);
-	return inode;
+	return open_and_adopt(dir, parent, fd, name, ret_inode, ret_st);
 }
 
 /* What is not known will have to be opened: then that tells what it is. */
@@ -351,13 +206,78 @@ int inode_lookup_entry(struct dir *dir, struct inode *parent, const char *name,
 		       uint64_t ino, struct inode **ret_inode,
 		       struct stat *ret_st)
 {
-	struct key key = { parent->dev, ino, parent->mnt_id };
+	struct inode *inode;
+	struct key key;
+	int fd, ret;
+
+	fd = inode_fd(dir, parent);
+	if (fd < 0)
+		return fd;
+	if (table_has(dir, parent->mount, ino)) {
+		ret = key_of(fd, name, ret_st, &key);
+		if (ret < 0)
+			return ret;
+		inode = table_find(dir, &key, true);
+		if (inode) {
+			inode_named(dir, inode, parent, name);
+			*ret_inode = inode;
+			return 0;
+		}
+	}
+	return open_and_adopt(dir, parent, fd, name, ret_inode, ret_st);
+}
+
+/* The file of HANDLE, which is to be found by it until it is closed. */
+static int set_opener(struct dir *dir, struct inode *inode,
+		      struct handle *handle, struct inode *parent,
+		      const char *name)
+{
+	struct fd_name path = fd_name(handle->fd);
 	int fd;
 
-	if (is_known(dir, &key))
-		return inode_lookup(dir, parent, name, ret_inode, ret_st);
-	fd = open_path(dir, parent->fd, name);
-	return fd < 0 ? fd : inode_adopt(dir, fd, ret_inode, ret_st);
+	if (mount_has_handles(inode->mount)) {
+		handle->opener = true;
+		where_by_opener(handle, &inode->where);
+		return 0;
+	}
+	fd = descriptor_openat(dir, dir->proc_fd, path.text, O_PATH);
+	if (fd >= 0)
+		atomic_store(&inode->fd, fd);
+	if (name)
+		return where_by_name(parent->slot.id, name, &inode->where);
+	return fd < 0 ? fd : 0;
+}
+
+int inode_create(struct dir *dir, struct inode *parent, const char *name,
+		 struct handle *handle, struct stat *ret_st)
+{
+	struct inode *inode, *found;
+	struct mount *mount;
+	struct key key;
+	int ret;
+
+	ret = key_of(handle->fd, "", ret_st, &key);
+	if (ret == 0)
+		ret = mount_for(dir, &key, handle->fd, NULL, NULL, &mount);
+	if (ret < 0)
+		return ret;
+	inode = table_new(dir, mount, &key);
+	if (!inode)
+		return -ENOMEM;
+	ret = set_opener(dir, inode, handle, parent, name);
+	if (ret < 0) {
+		table_discard(dir, inode);
+		return ret;
+	}
+	atomic_store(&inode->removed, !name);
+	atomic_store(&inode->opens, 1);
+	found = table_insert(dir, inode, &key);
+	if (found != inode) {
+		inode_opened(dir, found);
+		table_discard(dir, inode);
+	}
+	handle->inode = found;
+	return 0;
 }
 
 /* Whether A and B are the same directory; -errno. */
@@ -367,10 +287,10 @@ static int same_file(int a, int b)
 	struct key ka, kb;
 	int ret;
 
-	ret = stat_at(a, "", &st, &ka);
+	ret = key_of(a, "", &st, &ka);
 	if (ret < 0)
 		return ret;
-	ret = stat_at(b, "", &st, &kb);
+	ret = key_of(b, "", &st, &kb);
 	if (ret < 0)
 		return ret;
 	return ka.dev == kb.dev && ka.ino == kb.ino && ka.mnt_id == kb.mnt_id;
@@ -385,12 +305,12 @@ static int is_inside(struct dir *dir, int fd)
 	int at = dup(fd), up, ret;
 
 	if (at < 0)
-		return -errno;
+		return -ENFILE;
 	for (;;) {
 		ret = same_file(at, dir->root->fd);
 		if (ret)
 			break;
-		up = open_path(dir, at, "..");
+		up = descriptor_openat(dir, at, "..", O_PATH | O_NOFOLLOW);
 		if (up < 0) {
 			ret = up;
 			break;
@@ -414,7 +334,9 @@ int inode_parent_fd(struct dir *dir, struct inode *inode, int *ret_fd)
 
 	if (inode->type != S_IFDIR)
 		return -ENOTDIR;
-	fd = open_path(dir, inode->fd, name);
+	fd = inode_fd(dir, inode);
+	if (fd >= 0)
+		fd = descriptor_openat(dir, fd, name, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
 	ret = is_inside(dir, fd);
@@ -426,13 +348,32 @@ int inode_parent_fd(struct dir *dir, struct inode *inode, int *ret_fd)
 	return 0;
 }
 
+/* By way of its O_PATH descriptor, or straight by its handle. */
+static int reopen(struct dir *dir, struct inode *inode, int flags)
+{
+	struct fd_name name;
+	int fd = atomic_load(&inode->fd);
+
+	if (fd < 0 && where_is_handle(dir, inode)) {
+		fd = where_open(dir, inode, flags);
+		if (fd == -ESTALE)
+			inode_stale(dir, inode);
+		return fd;
+	}
+	if (fd < 0)
+		fd = inode_fd(dir, inode);
+	if (fd < 0)
+		return fd;
+	name = fd_name(fd);
+	return descriptor_openat(dir, dir->proc_fd, name.text, flags);
+}
+
 /*
  * The files of the host's own devices and pipes are never opened: that has
  * effects outside of the directory.
  */
-int inode_reopen(struct dir *dir, const struct inode *inode, int flags)
+int inode_reopen(struct dir *dir, struct inode *inode, int flags)
 {
-	struct fd_name name = fd_name(inode->fd);
 	int fd;
 
 	if (inode->type == S_IFLNK)
@@ -440,82 +381,8 @@ int inode_reopen(struct dir *dir, const struct inode *inode, int flags)
 	if (inode->type != S_IFREG && inode->type != S_IFDIR)
 		return -ENXIO;
 	flags &= ~(O_NOFOLLOW | O_CREAT | O_EXCL | O_PATH);
-	fd = openat(dir->proc_fd, name.text, flags | O_CLOEXEC | O_NOCTTY);
-	if (fd >= 0)
-		return fd;
-	if (errno != EMFILE && errno != ENFILE)
-		return -errno;
-	tell_descriptors(dir);
-	return -ENFILE;
-}
-
-static int root_init(struct dir *dir, int root_fd)
-{
-	struct slot *slot = slot_alloc_first(&dir->inodes);
-	struct inode *root;
-	struct stat st;
-	struct key key;
-	int ret;
-
-	if (!slot) {
-		close(root_fd);
-		return -ENOMEM;
-	}
-	root = inode_of(slot);
-	root->fd = root_fd;
-	ret = stat_at(root_fd, "", &st, &key);
-	if (ret < 0) {
-		close(root_fd);
-		return ret;
-	}
-	root->type = st.st_mode & S_IFMT;
-	root->dev = key.dev;
-	root->ino = key.ino;
-	root->mnt_id = key.mnt_id;
-	atomic_store(&root->removed, true); /* nobody looks it up again */
-	insert(dir, root);		    /* held twice: it never goes */
-	dir->root = root;
-	return 0;
-}
-
-int inodes_init(struct dir *dir, int root_fd)
-{
-	int ret;
-
-	ret = slots_init(&dir->inodes, sizeof(struct inode), release, dir);
-	for (size_t i = 0; i < INODE_SHARDS && ret == 0; i++)
-		ret = shard_init(&dir->shards[i]);
-	if (ret < 0) {
-		close(root_fd);
-		return ret;
-	}
-	return root_init(dir, root_fd);
-}
-
-static void forget_all(void *opaque, struct slot *slot)
-{
-	inode_forget(opaque, inode_of(slot), UINT64_MAX);
-}
-
-void inodes_reset(struct dir *dir)
-{
-	slots_each(&dir->inodes, forget_all);
-}
-
-void inodes_destroy(struct dir *dir)
-{
-	struct inode *root = dir->root;
-
-	if (root) {
-		inodes_reset(dir);
-		dir->root = NULL;
-		inode_forget(dir, root, UINT64_MAX);
-		inode_put(dir, root);
-	}
-	for (size_t i = 0; i < INODE_SHARDS; i++) {
-		free(dir->shards[i].buckets);
-		pthread_mutex_destroy(&dir->shards[i].mutex);
-	}
-	if (dir->inodes.chunks)
-		slots_destroy(&dir->inodes);
+	slot_hold(&inode->slot);
+	fd = reopen(dir, inode, flags | O_NOCTTY);
+	inode_put(dir, inode);
+	return fd;
 }

@@ -3,10 +3,13 @@
 #ifndef DIR_INTERNAL_H
 #define DIR_INTERNAL_H
 
+#include "cache.h"
 #include "dir.h"
 #include "lock_table.h"
+#include "mount.h"
 #include "numbers.h"
 #include "slots.h"
+#include "where.h"
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,17 +20,32 @@
 #define DIR_MAX_WRITE (1u << 20)
 #define DIR_MAX_PAGES (DIR_MAX_WRITE / 4096)
 
-/* One file of the host that the client knows, or is about to. */
+#define INODE_MAX_LOOKUPS (UINT64_MAX >> 1)
+
+/*
+ * One file of the host that the client knows, or is about to. There may be
+ * millions: see tests/unit/test-dir-inodes.c.
+ */
 struct inode {
-	struct slot slot;	   /* first; slot.id is the nodeid */
-	int fd;			   /* O_PATH */
-	mode_t type;		   /* S_IFMT bits: these never change */
-	uint64_t dev, ino, mnt_id; /* the key in the table */
-	uint64_t nlookup; /* what the client holds; under the shard's mutex */
-	_Atomic bool submount;	/* a file system begins here */
-	_Atomic bool removed;	/* its last name, by the client */
+	struct slot slot; /* first; slot.id is the nodeid */
+	_Atomic int fd;	  /* O_PATH; -1: closed; see inode_fd() */
+	uint16_t type;	  /* S_IFMT bits: these never change */
+	/* Without a name by the client's doing; the root need not have one. */
+	_Atomic bool removed;
+	_Atomic bool submount; /* a file system begins here */
+	uint64_t ino;
+	uint64_t btime; /* nanoseconds; 0: unknown */
+	struct mount *mount;
+
+	/* From here on under the shard's mutex, but for what is atomic. */
+	uint64_t nlookup : 63;	/* what the client holds */
+	uint64_t listed : 1;	/* found by its number */
+	struct inode *next;	/* in the bucket */
+	uint32_t cache_at;	/* in the ring, + 1; 0: not there */
 	_Atomic uint32_t opens; /* handles of the client */
-	struct inode *next;	/* in the bucket; under the shard's mutex */
+	struct where where;
+	_Atomic bool used;	  /* its descriptor, since it was looked at */
+	_Atomic bool finds_known; /* the last LOOKUP here, see there */
 	_Atomic(struct lock_file *) locks; /* NULL: there never were any */
 };
 
@@ -35,8 +53,9 @@ struct inode {
 struct handle {
 	struct slot slot; /* first; slot.id is the fh */
 	int fd;
-	struct inode *inode; /* held */
+	struct inode *inode; /* it has this one counted */
 	bool writable;
+	bool opener; /* the inode may be found by it alone; see where.h */
 	bool direct; /* O_DIRECT: reads and writes wait for the disk */
 	_Atomic bool closed;
 	_Atomic bool no_nowait; /* RWF_NOWAIT does not work here */
@@ -50,6 +69,7 @@ struct inode_shard {
 	struct inode **buckets;
 	size_t bucket_count; /* a power of two */
 	size_t inode_count;
+	struct cache_ring rings[MOUNT_CLASSES];
 };
 
 #define INODE_SHARDS 64
@@ -72,11 +92,12 @@ struct dir {
 	struct slots inodes;
 	struct slots handles;
 	struct inode_shard shards[INODE_SHARDS];
+	struct cache cache;
+	struct mounts mounts;
 	struct inode *root; /* held */
 	struct numbers numbers;
 	struct lock_table locks;
 	struct agreed agreed;
-	_Atomic bool told_descriptors; /* the log has said they ran out */
 };
 
 /* One request on its way through a handler. */
@@ -128,27 +149,58 @@ int inode_lookup(struct dir *dir, struct inode *parent, const char *name,
 int inode_lookup_entry(struct dir *dir, struct inode *parent, const char *name,
 		       uint64_t ino, struct inode **ret_inode,
 		       struct stat *ret_st);
-/* The same of an O_PATH descriptor, which is taken over. */
-int inode_adopt(struct dir *dir, int fd, struct inode **ret_inode,
-		struct stat *ret_st);
+/*
+ * The same of an O_PATH descriptor, which is taken over: of NAME in PARENT, or
+ * NULL if that is not known.
+ */
+int inode_adopt(struct dir *dir, int fd, struct inode *parent, const char *name,
+		struct inode **ret_inode, struct stat *ret_st);
+/*
+ * The same of the file that HANDLE, which nobody knows yet, has just made as
+ * NAME in PARENT (NULL: it has no name). HANDLE belongs to the inode then.
+ */
+int inode_create(struct dir *dir, struct inode *parent, const char *name,
+		 struct handle *handle, struct stat *ret_st);
 /*
  * The file that is NAME now if the client knows it: held, but not looked up
  * once more; NULL if not.
  */
 struct inode *inode_find(struct dir *dir, struct inode *parent,
 			 const char *name, struct stat *ret_st);
+/* NAME in PARENT is INODE now. */
+void inode_named(struct dir *dir, struct inode *inode, struct inode *parent,
+		 const char *name);
+/* Its handle or name leads to no file any more. */
+void inode_stale(struct dir *dir, struct inode *inode);
+/* Whether FD is the file of INODE, or on MOUNT. */
+bool inode_is_file(const struct inode *inode, int fd);
+bool mount_is_of(const struct mount *mount, int fd);
+/* One handle of the client's more, and less. INODE is held at first. */
+void inode_opened(struct dir *dir, struct inode *inode);
+void inode_closed(struct dir *dir, struct inode *inode, struct handle *handle);
+/* The mutex of the shard that INODE is in. */
+struct inode_shard *inode_lock(struct dir *dir, struct inode *inode);
+void inode_unlock(struct dir *dir, struct inode *inode);
 void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup);
 /* The directory that PARENT is in, never above the root; -ESTALE outside. */
 int inode_parent_fd(struct dir *dir, struct inode *inode, int *ret_fd);
 /* Another descriptor of the same file, opened with FLAGS. */
-int inode_reopen(struct dir *dir, const struct inode *inode, int flags);
+int inode_reopen(struct dir *dir, struct inode *inode, int flags);
 
 /* handle.c */
 int handles_init(struct dir *dir);
 void handles_destroy(struct dir *dir);
-/* Takes FD over on success. Holds INODE. */
+/* Takes FD over on success. */
 int handle_create(struct dir *dir, struct inode *inode, int fd, int flags,
 		  uint64_t *ret_fh);
+/* The same in two steps. NULL: no memory. Then handle->inode must be set. */
+struct handle *handle_new(struct dir *dir, int fd, int flags);
+/* Its number from here on. */
+uint64_t handle_publish(struct handle *handle);
+/* Undoes handle_new(), but for FD. */
+void handle_discard(struct dir *dir, struct handle *handle);
+/* An O_PATH descriptor by any handle of INODE; -ESTALE if there is none. */
+int handle_path(struct dir *dir, struct inode *inode);
 struct handle *handle_get(struct dir *dir, uint64_t fh);
 void handle_put(struct dir *dir, struct handle *handle);
 /* Makes FH unknown to the client; 0 or -EBADF. */

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-int host_open(struct dir *dir, const struct inode *inode)
+int host_open(struct dir *dir, struct inode *inode)
 {
 	int fd;
 

@@ -10,7 +10,7 @@
 #include "lock_range.h"
 
 /* A description of the file for one more owner; or -errno. */
-int host_open(struct dir *dir, const struct inode *inode);
+int host_open(struct dir *dir, struct inode *inode);
 
 /* -EAGAIN if the host, or another server, holds a lock against it. */
 int host_lock(int fd, const struct lock_request *request);

@@ -13,9 +13,8 @@ void entry_fill(struct dir *dir, struct inode *parent, struct inode *inode,
 		.attr_valid = dir->timeout_sec,
 	};
 	attr_fill(dir, st, &out->attr);
-	if ((inode->mnt_id != parent->mnt_id || inode->dev != parent->dev) &&
-	    inode->type == S_IFDIR && inode != dir->root &&
-	    dir->agreed.flags & CF_INIT_SUBMOUNTS) {
+	if (inode->mount != parent->mount && inode->type == S_IFDIR &&
+	    inode != dir->root && dir->agreed.flags & CF_INIT_SUBMOUNTS) {
 		atomic_store(&inode->submount, true);
 		out->attr.flags |= CF_ATTR_SUBMOUNT;
 	}
@@ -44,7 +43,7 @@ static ssize_t lookup_parent(struct op *op)
 
 	ret = inode_parent_fd(op->dir, op->inode, &fd);
 	if (ret == 0)
-		ret = inode_adopt(op->dir, fd, &inode, &st);
+		ret = inode_adopt(op->dir, fd, NULL, NULL, &inode, &st);
 	if (ret < 0)
 		return ret;
 	entry_fill(op->dir, op->inode, inode, &st, call_out_arg(op->call));

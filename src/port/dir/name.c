@@ -58,10 +58,9 @@ static ssize_t made_reply(struct op *op, const struct creation *creation,
 	if (!creation->ext.secctx_name)
 		return entry_reply(op);
 	fd = openat(op->inode->fd, op->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = label(op, &creation->ext, fd);
-	close(fd);
+	ret = fd < 0 ? -errno : label(op, &creation->ext, fd);
+	if (fd >= 0)
+		close(fd);
 	if (ret == 0)
 		return entry_reply(op);
 	unlinkat(op->inode->fd, op->name, unlink_flags);
@@ -136,58 +135,56 @@ ssize_t op_readlink(struct op *op)
 	return ret < 0 ? -errno : ret;
 }
 
-/* FD is new: the client gets a handle and, as by LOOKUP, the file. */
-static ssize_t created_reply(struct op *op, struct inode *inode,
-			     const struct stat *st, int fd, int flags)
+/*
+ * The file that was opened by name: the one behind FD, even if the name means
+ * another one by now.
+ */
+static ssize_t finish_create(struct op *op, const char *name, int fd, int flags)
+{
+	struct handle *handle = handle_new(op->dir, fd, flags);
+	struct cf_entry_out *entry = call_reserve(
+		op->call, sizeof(*entry) + sizeof(struct cf_open_out));
+	struct inode *inode;
+	struct stat st;
+	int ret = handle && entry ? 0 : -ENOMEM;
+
+	if (ret == 0)
+		ret = inode_create(op->dir, op->inode, name, handle, &st);
+	if (ret < 0) {
+		if (handle)
+			handle_discard(op->dir, handle);
+		if (name)
+			unlinkat(op->inode->fd, name, 0);
+		close(fd);
+		return ret;
+	}
+	inode = handle->inode;
+	open_fill(op->dir, inode, handle_publish(handle),
+		  (struct cf_open_out *)(entry + 1));
+	entry_fill(op->dir, op->inode, inode, &st, entry);
+	inode_put(op->dir, inode);
+	return sizeof(*entry) + sizeof(struct cf_open_out);
+}
+
+/* FD is what was there: the client gets a handle, as by OPEN. */
+static ssize_t opened_reply(struct op *op, struct inode *inode,
+			    const struct stat *st, int fd, int flags)
 {
 	struct cf_entry_out *entry = call_reserve(
 		op->call, sizeof(*entry) + sizeof(struct cf_open_out));
-	struct cf_open_out *out = (struct cf_open_out *)(entry + 1);
 	int ret = entry ? 0 : -ENOMEM;
+	uint64_t fh;
 
-	if (ret == 0) {
-		*out = (struct cf_open_out){
-			.open_flags = open_reply_flags(op->dir, inode),
-		};
-		ret = handle_create(op->dir, inode, fd, flags, &out->fh);
-	}
+	if (ret == 0)
+		ret = handle_create(op->dir, inode, fd, flags, &fh);
 	if (ret < 0) {
 		close(fd);
 		inode_forget(op->dir, inode, 1);
 		return ret;
 	}
+	open_fill(op->dir, inode, fh, (struct cf_open_out *)(entry + 1));
 	entry_fill(op->dir, op->inode, inode, st, entry);
-	return sizeof(*entry) + sizeof(*out);
-}
-
-/*
- * The file that was opened by name: the one behind FD, even if the name means
- * another one by now.
- */
-static ssize_t finish_create(struct op *op, int fd, int flags)
-{
-	struct fd_name name = fd_name(fd);
-	struct inode *inode;
-	struct stat st;
-	ssize_t ret;
-	int path_fd;
-
-	path_fd = openat(op->dir->proc_fd, name.text, O_PATH | O_CLOEXEC);
-	if (path_fd < 0) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	ret = inode_adopt(op->dir, path_fd, &inode, &st);
-	if (ret < 0) {
-		close(fd);
-		return ret;
-	}
-	if (op->in->opcode == CF_TMPFILE)
-		atomic_store(&inode->removed, true);
-	ret = created_reply(op, inode, &st, fd, flags);
-	inode_put(op->dir, inode);
-	return ret;
+	return sizeof(*entry) + sizeof(struct cf_open_out);
 }
 
 /*
@@ -213,7 +210,7 @@ static ssize_t open_existing(struct op *op, int flags)
 			xattr_drop_capability(op, fd);
 		/* Once more: O_TRUNC may have changed it. */
 		fstat(fd, &st);
-		ret = created_reply(op, inode, &st, fd, flags);
+		ret = opened_reply(op, inode, &st, fd, flags);
 	}
 	inode_put(op->dir, inode);
 	return ret;
@@ -226,13 +223,17 @@ static int create_new(struct op *op, const char *name, int flags)
 	struct creation creation;
 	int fd, ret;
 
-	ret = creation_enter(op, in->mode, mask_of(op, in->umask), &creation);
+	ret = descriptor_ready(op->dir);
+	if (ret == 0)
+		ret = creation_enter(op, in->mode, mask_of(op, in->umask),
+				     &creation);
 	if (ret < 0)
 		return ret;
-	fd = openat(op->inode->fd, name, flags | O_NOFOLLOW | O_CLOEXEC,
-		    in->mode & 07777);
-	if (fd < 0)
-		fd = -errno;
+	do {
+		fd = openat(op->inode->fd, name, flags | O_NOFOLLOW | O_CLOEXEC,
+			    in->mode & 07777);
+	} while (fd < 0 && descriptor_again(op->dir, &fd));
+	descriptor_check(op->dir, fd);
 	creation_leave(op, &creation);
 	if (fd < 0)
 		return fd;
@@ -259,7 +260,7 @@ ssize_t op_create(struct op *op)
 	do {
 		fd = create_new(op, op->name, flags | O_CREAT | O_EXCL);
 		if (fd >= 0)
-			return finish_create(op, fd, flags);
+			return finish_create(op, op->name, fd, flags);
 		if (fd != -EEXIST || in->flags & O_EXCL)
 			return fd;
 		ret = thread_keep_setid_of_open(op, in->open_flags);
@@ -280,7 +281,7 @@ ssize_t op_tmpfile(struct op *op)
 	if ((flags & O_ACCMODE) == O_ACCMODE)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	fd = create_new(op, ".", flags | O_TMPFILE | ((int)in->flags & O_EXCL));
-	return fd < 0 ? fd : finish_create(op, fd, flags);
+	return fd < 0 ? fd : finish_create(op, NULL, fd, flags);
 }
 
 static ssize_t remove_name(struct op *op, int flags)
@@ -326,28 +327,58 @@ static int rename_by_link(struct op *op, const struct inode *to)
 	return ret;
 }
 
+/* What is found by name has another one now. */
+static void renamed(struct op *op, struct inode *to, unsigned int flags)
+{
+	struct inode *inode;
+	struct stat st;
+
+	if (mount_has_handles(to->mount))
+		return;
+	inode = inode_find(op->dir, to, op->name2, &st);
+	if (inode) {
+		inode_named(op->dir, inode, to, op->name2);
+		inode_put(op->dir, inode);
+	}
+	if (!(flags & RENAME_EXCHANGE))
+		return;
+	inode = inode_find(op->dir, op->inode, op->name, &st);
+	if (inode) {
+		inode_named(op->dir, inode, op->inode, op->name);
+		inode_put(op->dir, inode);
+	}
+}
+
 static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)
 {
 	struct inode *to = inode_get(op->dir, newdir);
 	struct removal replaced = { 0 };
 	ssize_t ret = 0;
+	int to_fd;
 
 	if (!to)
 		return -ESTALE;
+	to_fd = inode_fd(op->dir, to);
+	if (to_fd < 0) {
+		inode_put(op->dir, to);
+		return to_fd;
+	}
 	if (!(flags & (RENAME_EXCHANGE | RENAME_NOREPLACE)) &&
 	    (to != op->inode || strcmp(op->name, op->name2) != 0))
 		removal_begin(op->dir, to, op->name2, &replaced);
 	if (flags == 0)
-		ret = renameat(op->inode->fd, op->name, to->fd, op->name2);
+		ret = renameat(op->inode->fd, op->name, to_fd, op->name2);
 	else
-		ret = syscall(SYS_renameat2, op->inode->fd, op->name, to->fd,
+		ret = syscall(SYS_renameat2, op->inode->fd, op->name, to_fd,
 			      op->name2, flags);
 	if (ret < 0)
 		ret = -errno;
 	if ((ret == -EINVAL || ret == -ENOSYS) && flags == RENAME_NOREPLACE)
 		ret = rename_by_link(op, to);
 	removal_end(op->dir, &replaced, ret == 0);
-	if (ret == -ENOENT && inode_is_gone(to))
+	if (ret == 0)
+		renamed(op, to, flags);
+	if (ret == -ENOENT && inode_is_gone(op->dir, to))
 		ret = -ESTALE;
 	inode_put(op->dir, to);
 	/* ENOSYS would tell the client never to ask again, for any flag. */
@@ -382,11 +413,16 @@ ssize_t op_link(struct op *op)
 
 	if (!inode)
 		return -ESTALE;
-	if (inode_is_gone(inode)) {
+	if (inode_is_gone(op->dir, inode)) {
 		inode_put(op->dir, inode);
 		return -ESTALE;
 	}
-	name = fd_name(inode->fd);
+	ret = inode_fd(op->dir, inode);
+	if (ret < 0) {
+		inode_put(op->dir, inode);
+		return ret;
+	}
+	name = fd_name((int)ret);
 	ret = linkat(op->dir->proc_fd, name.text, op->inode->fd, op->name,
 		     AT_SYMLINK_FOLLOW);
 	if (ret < 0)

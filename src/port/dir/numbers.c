@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "numbers.h"
+#include "../../relay.h"
 #include "hash.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ void numbers_reset(struct numbers *numbers)
 	numbers->table = NULL;
 	numbers->size = 0;
 	numbers->count = 0;
+	numbers->announced = false;
+	numbers->relay = NULL;
 	pthread_mutex_unlock(&numbers->mutex);
 }
 
@@ -89,12 +92,43 @@ static uint32_t give(struct numbers *numbers, uint64_t dev, uint64_t ino)
 	return cell->given;
 }
 
+/*
+ * Where the client speaks canonical, who started it knows what it is. What a
+ * legacy client is may come out only when it opens something.
+ */
+bool client_is_small(const struct relay *relay)
+{
+	const struct crossfuse_abi *abi;
+
+	if (!relay)
+		return false;
+	abi = crossfuse_session_client(&relay->session, NULL);
+	if (abi == crossfuse_abi_canonical())
+		abi = relay->config.client ? relay->config.client
+					   : relay->config.monitor;
+	return abi && crossfuse_abi_long_bits(abi) == 32;
+}
+
+/* Apart from the root's by bit 62, and from another's by 14 bits of DEV. */
+static uint64_t number_apart(uint64_t dev, uint64_t ino)
+{
+	const uint64_t apart = (uint64_t)1 << 62;
+	uint64_t tag = hash_pair(dev, 0) & 0x3fff;
+
+	if (ino >> 48)
+		return apart | (hash_pair(dev, ino) & (apart - 1));
+	return apart | tag << 48 | ino;
+}
+
 uint64_t number_of(struct numbers *numbers, uint64_t dev, uint64_t ino)
 {
+	bool home = dev == numbers->home_dev || numbers->announced;
 	uint32_t given;
 
-	if (dev == numbers->home_dev && ino < FIRST_GIVEN && ino)
+	if (home && ino < FIRST_GIVEN && ino)
 		return ino;
+	if (!numbers->small && !client_is_small(numbers->relay))
+		return home && ino ? ino : number_apart(dev, ino);
 	pthread_mutex_lock(&numbers->mutex);
 	given = give(numbers, dev, ino);
 	pthread_mutex_unlock(&numbers->mutex);

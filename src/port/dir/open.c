@@ -27,7 +27,7 @@ int open_flags(const struct dir *dir, int flags)
 	return flags;
 }
 
-uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode)
+static uint32_t reply_flags(const struct dir *dir, const struct inode *inode)
 {
 	bool is_dir = inode->type == S_IFDIR;
 
@@ -45,6 +45,15 @@ uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode)
 	}
 }
 
+void open_fill(const struct dir *dir, const struct inode *inode, uint64_t fh,
+	       struct cf_open_out *out)
+{
+	*out = (struct cf_open_out){
+		.fh = fh,
+		.open_flags = reply_flags(dir, inode),
+	};
+}
+
 int open_inode(struct dir *dir, struct inode *inode, int flags)
 {
 	struct stat st;
@@ -54,7 +63,7 @@ int open_inode(struct dir *dir, struct inode *inode, int flags)
 	    ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
 		return -EROFS;
 	/* Another program may still use what has no name here. */
-	if (flags & O_TRUNC && inode_is_gone(inode))
+	if (flags & O_TRUNC && inode_is_gone(dir, inode))
 		return -ESTALE;
 	fd = inode_reopen(dir, inode, flags);
 	if (fd == -EACCES && dir->agreed.flags & CF_INIT_WRITEBACK_CACHE &&
@@ -71,18 +80,17 @@ int open_inode(struct dir *dir, struct inode *inode, int flags)
 static ssize_t open_reply(struct op *op, int fd, int flags)
 {
 	struct cf_open_out *out = call_out_arg(op->call);
+	uint64_t fh;
 	int ret;
 
 	if (fd < 0)
 		return fd;
-	*out = (struct cf_open_out){
-		.open_flags = open_reply_flags(op->dir, op->inode),
-	};
-	ret = handle_create(op->dir, op->inode, fd, flags, &out->fh);
+	ret = handle_create(op->dir, op->inode, fd, flags, &fh);
 	if (ret < 0) {
 		close(fd);
 		return ret;
 	}
+	open_fill(op->dir, op->inode, fh, out);
 	return sizeof(*out);
 }
 
@@ -146,8 +154,9 @@ static int close_a_copy(int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
+	/* Short of descriptors: this tells the same, and takes longer. */
 	if (copy < 0)
-		return -errno;
+		return fdatasync(fd) < 0 && errno != EINVAL ? -errno : 0;
 	return close(copy) < 0 && errno != EINTR ? -errno : 0;
 }
 

@@ -8,8 +8,9 @@
 /* Of a client's open flags those that may act here, in this mode of cache. */
 int open_flags(const struct dir *dir, int flags);
 
-/* FOPEN_* flags of the reply. */
-uint32_t open_reply_flags(const struct dir *dir, const struct inode *inode);
+/* The reply. */
+void open_fill(const struct dir *dir, const struct inode *inode, uint64_t fh,
+	       struct cf_open_out *out);
 
 /* Opens with flags from open_flags(); a descriptor or -errno. */
 int open_inode(struct dir *dir, struct inode *inode, int flags);

@@ -38,8 +38,8 @@ static uint64_t number_of_entry(const struct list *list,
 
 	/* What is above the root is no business of the client. */
 	if (inode == dir->root && is_dots(entry->d_name))
-		return number_of(&dir->numbers, inode->dev, inode->ino);
-	return number_of(&dir->numbers, inode->dev, entry->d_ino);
+		return number_of(&dir->numbers, inode->mount->dev, inode->ino);
+	return number_of(&dir->numbers, inode->mount->dev, entry->d_ino);
 }
 
 /* The file of an entry, counted as looked up; 0 or -errno. */
@@ -144,22 +144,12 @@ static ssize_t list_stream(struct list *list, struct stream *stream,
 	return stream_peek(stream, &error) ? -EINVAL : 0;
 }
 
-/*
- * A 32-bit kernel hands positions to programs that may have 31 bits for them.
- * Where the client speaks canonical, who started it knows what it is.
- */
+/* A 32-bit kernel hands positions to programs that may have 31 bits for them. */
 static bool wants_small_positions(const struct op *op)
 {
-	const struct relay *relay = op->call->relay;
-	const struct crossfuse_abi *abi;
-
-	if (op->dir->options->dir_offsets != DIR_OFFSETS_AUTO || !relay)
+	if (op->dir->options->dir_offsets != DIR_OFFSETS_AUTO)
 		return op->dir->options->dir_offsets == DIR_OFFSETS_SMALL;
-	abi = crossfuse_session_client(&relay->session, NULL);
-	if (abi == crossfuse_abi_canonical())
-		abi = relay->config.client ? relay->config.client
-					   : relay->config.monitor;
-	return abi && crossfuse_abi_long_bits(abi) == 32;
+	return client_is_small(op->call->relay);
 }
 
 /* The mutex of the handle is held. */

@@ -9,17 +9,20 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-bool inode_is_gone(const struct inode *inode)
+bool inode_is_gone(struct dir *dir, struct inode *inode)
 {
 	struct stat st;
+	int fd;
 
-	return !atomic_load(&inode->removed) && fstat(inode->fd, &st) == 0 &&
-	       st.st_nlink == 0;
+	if (atomic_load(&inode->removed))
+		return false;
+	fd = inode_fd(dir, inode);
+	return fd < 0 ? fd == -ESTALE : fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
-bool inode_is_lost(const struct inode *inode)
+bool inode_is_lost(struct dir *dir, struct inode *inode)
 {
-	return atomic_load(&inode->opens) == 0 && inode_is_gone(inode);
+	return atomic_load(&inode->opens) == 0 && inode_is_gone(dir, inode);
 }
 
 void removal_begin(struct dir *dir, struct inode *parent, const char *name,
@@ -29,8 +32,17 @@ void removal_begin(struct dir *dir, struct inode *parent, const char *name,
 
 	*ret = (struct removal){ 0 };
 	ret->inode = inode_find(dir, parent, name, &st);
-	if (ret->inode)
-		ret->last = S_ISDIR(st.st_mode) || st.st_nlink == 1;
+	if (!ret->inode)
+		return;
+	ret->last = S_ISDIR(st.st_mode) || st.st_nlink == 1;
+	/*
+	 * Afterwards neither handle nor name may lead to it. But NFS gives what
+	 * is open another name, which the directory then is not empty of.
+	 */
+	if (!ret->inode->mount->silly || S_ISDIR(st.st_mode))
+		inode_fd(dir, ret->inode);
+	else if (!atomic_load(&ret->inode->opens))
+		inode_shut(dir, ret->inode);
 }
 
 void removal_end(struct dir *dir, struct removal *removal, bool done)
@@ -40,7 +52,7 @@ void removal_end(struct dir *dir, struct removal *removal, bool done)
 	if (!inode)
 		return;
 	/* Somebody may have removed its other names meanwhile. */
-	if (done && (removal->last || inode_is_gone(inode)))
+	if (done && (removal->last || inode_is_gone(dir, inode)))
 		atomic_store(&inode->removed, true);
 	inode_put(dir, inode);
 }

@@ -15,9 +15,9 @@ void removal_begin(struct dir *dir, struct inode *parent, const char *name,
 /* DONE: the name is gone. */
 void removal_end(struct dir *dir, struct removal *removal, bool done);
 
-/* Whether INODE has no name left, and not by the client's doing. */
-bool inode_is_gone(const struct inode *inode);
+/* Whether INODE, which is held, has no name left, and not by the client's doing. */
+bool inode_is_gone(struct dir *dir, struct inode *inode);
 /* And the client does not have it open either. */
-bool inode_is_lost(const struct inode *inode);
+bool inode_is_lost(struct dir *dir, struct inode *inode);
 
 #endif

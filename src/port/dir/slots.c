@@ -187,7 +187,8 @@ void slot_put(struct slots *slots, struct slot *slot)
 }
 
 static void visit_chunk(struct slots *slots, uint32_t chunk,
-			void (*visit)(void *opaque, struct slot *slot))
+			void (*visit)(void *opaque, struct slot *slot),
+			void *opaque)
 {
 	for (uint32_t i = 0; i < CHUNK_OBJECTS; i++) {
 		uint32_t index = (chunk << SLOT_CHUNK_SHIFT) + i;
@@ -199,13 +200,13 @@ static void visit_chunk(struct slots *slots, uint32_t chunk,
 		slot = slot_get(slots, (state & ~(uint64_t)UINT32_MAX) | index);
 		if (!slot)
 			continue;
-		visit(slots->opaque, slot);
+		visit(opaque, slot);
 		slot_put(slots, slot);
 	}
 }
 
 void slots_each(struct slots *slots,
-		void (*visit)(void *opaque, struct slot *slot))
+		void (*visit)(void *opaque, struct slot *slot), void *opaque)
 {
 	for (uint32_t i = 0; i < SLOT_STRIPES; i++) {
 		struct slot_stripe *stripe = &slots->stripes[i];
@@ -215,6 +216,6 @@ void slots_each(struct slots *slots,
 		end = stripe->next_chunk;
 		pthread_mutex_unlock(&stripe->mutex);
 		for (uint32_t chunk = i; chunk < end; chunk += SLOT_STRIPES)
-			visit_chunk(slots, chunk, visit);
+			visit_chunk(slots, chunk, visit, opaque);
 	}
 }

@@ -81,6 +81,6 @@ static inline uint32_t slot_references(struct slot *slot)
 
 /* Calls VISIT for each living object, which is held meanwhile. */
 void slots_each(struct slots *slots,
-		void (*visit)(void *opaque, struct slot *slot));
+		void (*visit)(void *opaque, struct slot *slot), void *opaque);
 
 #endif
