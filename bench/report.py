@@ -182,10 +182,10 @@ def library(result):
 def conditions(result):
     r = result.all
     return paragraph(
-        "%s, %d cores, Linux %s, %s; best of %d rounds of %g s each. The "
+        "%s, %d cores, Linux %s, %s; rounds of %g s each: %d. The "
         "load of the machine's other work before the run was %.1f." % (
             r["processor"], r["cores"], r["kernel"], r["date"],
-            r["rounds"], r["seconds"], r["load"]))
+            r["seconds"], r["rounds"], r["load"]))
 
 
 def speed_page(result):
