@@ -114,7 +114,11 @@ class Shape(collections.namedtuple("Shape", "queues depth spin")):
 
 
 class Running:
-    """A server with its socket, in a with statement."""
+    """A server with its socket, in a with statement.
+
+    It has a session of its own: Linux schedules by session, and some servers
+    make one for themselves, which would else be the slower ones.
+    """
 
     def __init__(self, server, share, wrapper=()):
         self.tmp = tempfile.TemporaryDirectory(prefix="crossfuse-bench.")
@@ -124,7 +128,8 @@ class Running:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [*wrapper, *server.command(self.sock, share)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
