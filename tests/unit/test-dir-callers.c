@@ -87,8 +87,8 @@ static void test_flags(void)
 	CHECK_EQ(set_flags(1000, mine, FS_APPEND_FL | FS_NODUMP_FL), 0);
 	CHECK_EQ(set_flags(1000, mine, FS_NODUMP_FL), -EPERM);
 	CHECK_EQ(flags_of("mine"), FS_APPEND_FL | FS_NODUMP_FL);
-	/* Who serves idmapped mounts checks, and tells no caller. */
-	CHECK_EQ(set_flags(CF_INVALID_UIDGID, mine, 0), 0);
+	/* Nobody owns nothing. */
+	CHECK_EQ(set_flags(CF_INVALID_UIDGID, mine, 0), -EPERM);
 	CHECK_EQ(set_flags(0, mine, FS_IMMUTABLE_FL), 0);
 	CHECK_EQ(flags_of("mine"), FS_IMMUTABLE_FL);
 	CHECK_EQ(set_flags(0, mine, 0), 0);

@@ -117,8 +117,7 @@ static int run(int fd, const struct command *command, union value *value)
 
 /*
  * Linux checks since 5.13 that the caller owns the file, and what only the
- * superuser may; before that the server is relied upon. As the caller, then,
- * unless a client that checks tells no caller.
+ * superuser may; before that the server is relied upon. As the caller, then.
  */
 static int set_as_caller(struct op *op, int fd, const struct command *command,
 			 union value *value)
@@ -127,8 +126,6 @@ static int set_as_caller(struct op *op, int fd, const struct command *command,
 	struct cred_scope scope;
 	int ret;
 
-	if (op->in->uid == CF_INVALID_UIDGID)
-		return run(fd, command, value);
 	ret = cred_enter(op, &none, &scope);
 	if (ret < 0)
 		return ret;

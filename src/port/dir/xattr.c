@@ -110,8 +110,7 @@ static const char *shown_name(const struct op *op, const char *name)
 	if (is_foreign_acl(op, name))
 		return NULL;
 	name = xattrmap_to_client(op->dir->options->xattrmap, name);
-	if (name && op->in->uid && op->in->uid != CF_INVALID_UIDGID &&
-	    starts_with(name, "trusted."))
+	if (name && op->in->uid && starts_with(name, "trusted."))
 		return NULL;
 	return name;
 }
