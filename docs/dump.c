@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Prints what libcrossfuse knows, as JSON: docs/generate.py fills the tables of
- * docs/protocol.md with it. Everything is asked of the public functions, so
+ * Prints the values that libcrossfuse knows, as JSON: docs/generate.py fills
+ * tables of docs/protocol.md with them. Everything is asked of the public functions, so
  * that the text says what the library does, not what its sources look like.
  */
-#include <crossfuse/message.h>
 #include <crossfuse/session.h>
 #include <crossfuse/wire.h>
 #include <stdio.h>
@@ -447,74 +446,6 @@ static int print_payloads(void)
 	return 0;
 }
 
-static const char *tail_name(unsigned int tail)
-{
-	static const char *const names[] = {
-		[CROSSFUSE_TAIL_NONE] = "none",
-		[CROSSFUSE_TAIL_NAME] = "name",
-		[CROSSFUSE_TAIL_TWO_NAMES] = "two names",
-		[CROSSFUSE_TAIL_DATA] = "data",
-		[CROSSFUSE_TAIL_BYTES] = "bytes",
-		[CROSSFUSE_TAIL_NAME_BYTES] = "name, bytes",
-		[CROSSFUSE_TAIL_ARRAY] = "array",
-		[CROSSFUSE_TAIL_DIRENTS] = "dirents",
-		[CROSSFUSE_TAIL_DIRENTS_PLUS] = "dirents plus",
-		[CROSSFUSE_TAIL_IOCTL] = "ioctl",
-	};
-
-	return tail < COUNT(names) ? names[tail] : "?";
-}
-
-static void print_layout(const char *what, const struct crossfuse_layout *l)
-{
-	static const char *const kinds[] = {
-		[CROSSFUSE_KIND_NUMBER] = "number",
-		[CROSSFUSE_KIND_OPEN_FLAGS] = "open flags",
-		[CROSSFUSE_KIND_ERRNO] = "errno",
-		[CROSSFUSE_KIND_LOCK] = "lock",
-		[CROSSFUSE_KIND_POLL] = "poll",
-		[CROSSFUSE_KIND_IOCTL_CMD] = "ioctl",
-		[CROSSFUSE_KIND_PAGES] = "pages",
-		[CROSSFUSE_KIND_BYTES] = "bytes",
-	};
-
-	begin("");
-	printf("\"%s\": {\"struct\": \"%s\", \"size\": %u, \"min\": %u, "
-	       "\"tail\": \"%s\", \"ext\": %u, \"fields\": [",
-	       what, l->struct_name ? l->struct_name : "", l->size, l->min_size,
-	       tail_name(l->tail), l->extensions);
-	for (size_t i = 0; i < l->field_count; i++) {
-		const struct crossfuse_field *f = &l->fields[i];
-
-		item();
-		printf("[\"%s\", %u, %u, \"%s\", %u]", f->name, f->offset,
-		       f->width, f->kind < COUNT(kinds) ? kinds[f->kind] : "?",
-		       f->minor);
-	}
-	end("]}");
-}
-
-static void print_messages(const char *what,
-			   const struct crossfuse_opcode *(*at)(size_t index))
-{
-	const struct crossfuse_opcode *op;
-
-	begin("");
-	printf("\"%s\": [", what);
-	for (size_t i = 0; (op = at(i)); i++) {
-		begin("{");
-		item();
-		printf("\"name\": \"%s\", \"code\": %u, \"minor\": %u, "
-		       "\"answered\": %s",
-		       op->name, op->code, op->minor,
-		       op->has_reply ? "true" : "false");
-		print_layout("request", &op->request);
-		print_layout("reply", &op->reply);
-		end("}");
-	}
-	end("]");
-}
-
 int main(void)
 {
 	canonical = crossfuse_abi_canonical();
@@ -529,8 +460,6 @@ int main(void)
 		fprintf(stderr, "dump: no session\n");
 		return 1;
 	}
-	print_messages("opcodes", crossfuse_opcode_at);
-	print_messages("notifies", crossfuse_notify_at);
 	end("}\n");
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

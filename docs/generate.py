@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fills the tables of docs/protocol.md with what libcrossfuse knows.
+"""Fills the tables of docs/protocol.md: values with what libcrossfuse makes of
+them, messages from the source that its own tables are made of.
 
     docs/generate.py           writes docs/protocol.md
     docs/generate.py --check   compares, and tells what is not as it should be
 
-The data come from docs/dump.c, which is compiled with the library here.
+docs/dump.c, which is compiled with the library here, asks it for the values;
+lib/message/wire.py reads the messages.
 """
 import difflib
 import glob
@@ -17,6 +19,11 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "lib", "message"))
+import wire  # noqa: E402
+
+PROTOCOL = wire.Protocol()
 TEXT = os.path.join(ROOT, "docs", "protocol.md")
 
 # linux/fs.h and its like; the library tells the numbers.
@@ -138,41 +145,75 @@ def payloads(data):
                   "*long*"), rows)
 
 
+def tail(layout):
+    return "name, bytes" if layout.tail == "name bytes" else layout.tail
+
+
 def part(layout):
-    return (layout["struct"] or "", layout["tail"])
+    return (layout.struct and PROTOCOL.title(layout.struct) or "",
+            tail(layout))
 
 
-def opcodes(data):
+def opcodes(_):
     rows = []
-    for op in data["opcodes"]:
-        reply = part(op["reply"]) if op["answered"] else ("no reply", "")
-        rows.append((op["code"], op["name"], op["minor"] or "",
-                     *part(op["request"]),
-                     "ext" if op["request"]["ext"] else "", *reply))
+    for op in PROTOCOL.opcodes:
+        reply = part(op.reply) if op.answered else ("no reply", "")
+        rows.append((op.code, op.name, op.minor or "", *part(op.request),
+                     "ext" if op.request.ext else "", *reply))
     return table(("code", "name", "since", "request", "its tail", "ext",
                   "reply", "its tail"), rows)
 
 
-def notifications(data):
+def notifications(_):
     return table(("code", "name", "since", "fixed part", "tail"),
-                 [(op["code"], op["name"], op["minor"] or "",
-                   *part(op["reply"])) for op in data["notifies"]])
+                 [(op.code, op.name, op.minor or "", *part(op.request))
+                  for op in PROTOCOL.notifies])
 
 
-def structs(data):
+def counts(_):
+    """Which field counts a tail, and what."""
+    rows = []
+    for what, ops in (("request", PROTOCOL.opcodes),
+                      ("notification", PROTOCOL.notifies)):
+        for op in ops:
+            layout = op.request
+            if not layout.count:
+                continue
+            says = {"data": "bytes of the data",
+                    "name bytes": "bytes behind the name",
+                    "ioctl": "bytes of the payload",
+                    "name": "bytes of the name, its NUL not among them",
+                    }.get(layout.tail)
+            if layout.element:
+                struct = PROTOCOL.struct.get(layout.element)
+                inside = (", ".join(f.name for f in struct.fields)
+                          if struct else "one integer")
+                says = (f"elements of {PROTOCOL.element_size(layout.element)}"
+                        f" bytes ({inside})")
+            rows.append((f"{op.name} {what}", layout.count.name, says))
+    return table(("message", "field", "what it counts"), rows)
+
+
+def fields(name):
+    found = PROTOCOL.struct[name].fields
+    wide = 4 if any(f.since for f in found) else 3
+    return table(("field", "offset", "bytes", "since")[:wide],
+                 [(f.name, f.at, f.width, f.since or "")[:wide]
+                  for f in found])
+
+
+def structs(_):
     seen = {}
-    for op in data["opcodes"] + data["notifies"]:
-        for layout in (op["request"], op["reply"]):
-            if layout["struct"]:
-                other = seen.setdefault(layout["struct"], layout)
-                assert other["fields"] == layout["fields"]
+    for op in PROTOCOL.opcodes + PROTOCOL.notifies:
+        for layout in (op.request, op.reply):
+            if layout.struct:
+                seen[layout.struct] = PROTOCOL.struct[layout.struct]
     text = ""
-    for name, layout in seen.items():
-        text += f"\n`{name}`, {layout['size']} bytes\n\n"
+    for name, struct in seen.items():
+        text += f"\n`{PROTOCOL.title(name)}`, {struct.size} bytes\n\n"
         text += table(("field", "offset", "bytes", "kind", "since"),
-                      [(field, offset, width, kind, minor or "")
-                       for field, offset, width, kind, minor
-                       in layout["fields"]])
+                      [(f.name, f.at, f.width, f.kind, f.since or "")
+                       for f in struct.fields])
     return text[1:]
 
 
@@ -198,7 +239,14 @@ TABLES = {
     "ioctl-payloads": payloads,
     "opcodes": opcodes,
     "notifications": notifications,
+    "counts": counts,
     "structs": structs,
+    "in-header": lambda data: fields("in_header"),
+    "out-header": lambda data: fields("out_header"),
+    "extension": lambda data: fields("ext_header"),
+    "context": lambda data: fields("secctx"),
+    "groups": lambda data: fields("supp_groups"),
+    "dirent": lambda data: fields("dirent"),
     "detection": detection,
 }
 

@@ -16,8 +16,30 @@ enum {
 	HEADER = 40
 };
 
+/* What was agreed on, for the validator. */
+static struct crossfuse_terms terms;
+
+/* The validator and the session agree, unknown extensions aside. */
+static void check_too(const struct guarded *g, size_t head_len, bool big,
+		      int err)
+{
+	struct crossfuse_fault fault;
+	char text[200];
+	int said;
+
+	terms.swapped = big != crossfuse_abi_big_endian(crossfuse_abi_native());
+	said = crossfuse_check_request(&terms, g->at, head_len, g->len, &fault);
+	if (said != -EBADMSG) {
+		MUST(err != -EBADMSG || said == 0);
+		return;
+	}
+	MUST(err == -EBADMSG);
+	MUST(fault.offset <= g->len);
+	MUST(crossfuse_format_fault(&fault, text, sizeof(text)) > 0);
+}
+
 /* 0 or a negative errno; what may not be changed has not been. */
-static int pass(struct crossfuse_session *session, struct guarded *g)
+static int pass(struct crossfuse_session *session, struct guarded *g, bool big)
 {
 	struct guarded before = *g;
 	struct crossfuse_call call;
@@ -35,6 +57,7 @@ static int pass(struct crossfuse_session *session, struct guarded *g)
 					total);
 	head_give(g, head, (size_t)head_len);
 	MUST(err <= 0);
+	check_too(&before, (size_t)head_len, big, err);
 	guard_check(g);
 	/* A file's bytes are not in the head. */
 	MUST(!memcmp(g->at + head_len, before.at + head_len,
@@ -77,7 +100,7 @@ static void there_and_back(const struct guarded *sent, struct side client,
 	int err;
 
 	start(&there, client, server, minor, ext);
-	if (pass(&there, &first))
+	if (pass(&there, &first, client.big))
 		return;
 	MUST(get_int(first.at, 4, server.big) == first.len);
 	if (same_values(client.abi, server.abi) && client.big == server.big)
@@ -85,7 +108,7 @@ static void there_and_back(const struct guarded *sent, struct side client,
 
 	start(&back, server, client, minor, ext);
 	second = first;
-	err = pass(&back, &second);
+	err = pass(&back, &second, server.big);
 	if (err) {
 		/* Not every ioctl has a way back. */
 		MUST(code == CF_IOCTL && err == -ENOTTY);
@@ -93,7 +116,7 @@ static void there_and_back(const struct guarded *sent, struct side client,
 	}
 	third = second;
 	compare_back(sent, &second, client, server);
-	err = pass(&there, &third);
+	err = pass(&there, &third, client.big);
 	MUST(!err);
 	MUST(!memcmp(&first, &third, sizeof(third)));
 }
@@ -109,6 +132,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < CHOICE + HEADER || size > CHOICE + FUZZ_MAX)
 		return 0;
 	minor = data[2] & OLD_MINOR ? 36 : 45;
+	terms = (struct crossfuse_terms){
+		.minor = minor, .setxattr_ext = data[2] & SETXATTR_EXT
+	};
 	client = side_of(abi_by_byte(data[0]));
 	server = side_of(data[2] & ANY_SERVER ? abi_by_byte(data[1])
 					      : canonical_abi(data[1]));
@@ -125,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[2] & ANY_SERVER) {
 		start(&session, client, server, minor, data[2] & SETXATTR_EXT);
-		pass(&session, &message);
+		pass(&session, &message, client.big);
 	} else {
 		there_and_back(&message, client, server, minor,
 			       data[2] & SETXATTR_EXT);

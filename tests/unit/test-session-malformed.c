@@ -51,6 +51,9 @@ static void check_untouched(struct copy *copy)
 	free(copy->before);
 }
 
+/* What the message at hand is like. */
+static bool setxattr_ext, unknown_extension, only_lengths;
+
 static void put_length(uint8_t *at, size_t len, bool big)
 {
 	for (size_t i = 0; i < 4; i++)
@@ -71,6 +74,31 @@ static uint32_t get_count(const uint8_t *at, bool big)
 	return count;
 }
 
+/* What the validator says of what the session has refused. */
+static void refuse_also(const struct copy *copy, size_t total_len,
+			struct wire_form form, bool reply, uint32_t opcode)
+{
+	struct crossfuse_terms terms = { .minor = 38,
+					 .setxattr_ext = setxattr_ext,
+					 .swapped = form.big != machine_big() };
+	struct crossfuse_fault fault = { .offset = UINT32_MAX };
+	char text[128];
+	int err;
+
+	if (reply)
+		err = crossfuse_check_reply(&terms, opcode, copy->at, copy->len,
+					    total_len, &fault);
+	else
+		err = crossfuse_check_request(&terms, copy->at, copy->len,
+					      total_len, &fault);
+	if (!CHECK_EQ(err, -EBADMSG))
+		fprintf(stderr, "  %s to %u, %zu of %zu bytes\n",
+			reply ? "reply" : "request", opcode, copy->len,
+			total_len);
+	CHECK(fault.offset <= total_len);
+	CHECK(crossfuse_format_fault(&fault, text, sizeof(text)) > 10);
+}
+
 /* Sends HEAD_LEN of a request's bytes that claims TOTAL_LEN; it must fail. */
 static void refuse_request(struct crossfuse_session *session,
 			   const uint8_t *from, size_t head_len,
@@ -88,6 +116,9 @@ static void refuse_request(struct crossfuse_session *session,
 		      -EBADMSG))
 		fprintf(stderr, "  opcode %u, %zu of %zu bytes\n", call.opcode,
 			head_len, total_len);
+	/* An extension that is not known may pass where nothing is swapped. */
+	if (head_len >= 40 && !unknown_extension)
+		refuse_also(&copy, total_len, form, false, 0);
 	check_untouched(&copy);
 }
 
@@ -107,6 +138,10 @@ static void refuse_reply(struct crossfuse_session *session,
 		      -EBADMSG))
 		fprintf(stderr, "  opcode %u, %zu of %zu bytes\n", call->opcode,
 			head_len, total_len);
+	/* Which form was asked for, and an ioctl's payload, it cannot know. */
+	if (head_len >= 16 && only_lengths && call->opcode != CF_GETXATTR &&
+	    call->opcode != CF_LISTXATTR && call->opcode != CF_IOCTL)
+		refuse_also(&copy, total_len, form, true, call->opcode);
 	check_untouched(&copy);
 }
 
@@ -123,6 +158,8 @@ static void refuse_notify(struct crossfuse_session *session,
 	CHECK_EQ(crossfuse_session_notify(session, copy.at, head_len,
 					  total_len),
 		 -EBADMSG);
+	if (head_len >= 16 && only_lengths)
+		refuse_also(&copy, total_len, form, true, 0);
 	check_untouched(&copy);
 }
 
@@ -149,6 +186,7 @@ static void test_request_counts(struct crossfuse_session *session,
 		/* An extension's type; an unknown one may pass unswapped. */
 		if (text->ext && (truth == 32 || (truth == 2 && !swap)))
 			continue;
+		unknown_extension = text->ext && truth == 2;
 		for (size_t k = 0; k < WIRE_COUNT(lies); k++) {
 			if (lies[k] == truth || (text->ext && lies[k] < truth))
 				continue;
@@ -162,6 +200,7 @@ static void test_request_counts(struct crossfuse_session *session,
 		put_count(at, truth + 0x10000000, form.big);
 		refuse_request(session, b->at, b->head, b->len, form);
 		put_count(at, truth, form.big);
+		unknown_extension = false;
 	}
 }
 
@@ -173,7 +212,8 @@ static void test_requests(struct wire_form client, struct wire_form server)
 	for (size_t i = 0; i < WIRE_COUNT(wire_requests); i++) {
 		const struct wire_text *text = &wire_requests[i];
 
-		pair_start(&session, client, server, text->long_setxattr);
+		setxattr_ext = text->long_setxattr;
+		pair_start(&session, client, server, setxattr_ext);
 		wire_request(&b, text, client);
 		/* The message ends early, and says so. */
 		for (size_t len = 0; len < b.head; len++)
@@ -315,6 +355,7 @@ static void test_replies(struct wire_form client, struct wire_form server)
 		any = any_length(text, client.big != server.big);
 		ask(&session, &call, text, client);
 		wire_reply(&b, text, server, 0, WIRE_UNIQUE);
+		only_lengths = true;
 		for (size_t len = 0; len < b.head; len++)
 			if (len < (text->code == CF_IOCTL ? 32u : 16u) ||
 			    !(any || may_end_here(text, len)))
@@ -329,6 +370,7 @@ static void test_replies(struct wire_form client, struct wire_form server)
 				     b.len + 24, server);
 		}
 		refuse_reply(&session, &call, b.at, b.len + 1, b.len, server);
+		only_lengths = false;
 	}
 }
 
@@ -435,6 +477,7 @@ static void test_notifies(struct wire_form client, struct wire_form server)
 		const struct wire_text *text = &wire_notifies[i];
 
 		wire_reply(&b, text, server, text->code, 0);
+		only_lengths = true;
 		for (size_t len = 0; len < b.head; len++)
 			refuse_notify(&session, b.at, len, len, server);
 		for (size_t len = 0; len < b.head; len++)
@@ -453,6 +496,7 @@ static void test_notifies(struct wire_form client, struct wire_form server)
 			refuse_notify(&session, b.at, b.head, b.len, server);
 			put_count(at, truth, server.big);
 		}
+		only_lengths = false;
 		wire_reply(&b, text, server, (uint32_t)-5, 0);
 		refuse_notify(&session, b.at, b.head, b.len, server);
 		wire_reply(&b, text, server, 0, 0);
