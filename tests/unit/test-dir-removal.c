@@ -246,14 +246,17 @@ static void test_directory(void)
 	CHECK_EQ(ask_open(&client, nodeid, O_RDONLY | O_DIRECTORY, &fh), 0);
 	CHECK_EQ(ask_lookup(&client, nodeid, "x", &entry), -ENOENT);
 	CHECK_EQ(unlinkat(client.root, "dir", AT_REMOVEDIR), 0);
-	check_lost_dir(nodeid);
-	make("file");
-	CHECK_EQ(rename_node(CF_ROOT_ID, "file", nodeid, "y"), -ESTALE);
 	/* As a local file system answers who has it open. */
+	CHECK_EQ(ask_lookup(&client, nodeid, "x", &entry), -ENOENT);
+	CHECK_EQ(name_op(CF_MKDIR, nodeid, "x"), -ENOENT);
 	in.fh = fh;
 	CHECK_EQ(ask(&client, CF_READDIR, nodeid, &in, sizeof(in), NULL, NULL,
 		     0),
 		 -ENOENT);
+	CHECK_EQ(ask_release(&client, nodeid, fh, 0), 0);
+	check_lost_dir(nodeid);
+	make("file");
+	CHECK_EQ(rename_node(CF_ROOT_ID, "file", nodeid, "y"), -ESTALE);
 	CHECK_EQ(mkdirat(client.root, "dir", 0755), 0);
 	check_lost_dir(nodeid);
 

@@ -255,8 +255,11 @@ static ssize_t handle(struct op *op, const struct row *row)
 	if (ret == 0)
 		ret = row->flags & OP_ACTS && is_lost(op) ? -ESTALE
 							  : row->fn(op);
-	/* Not of what the name meant when the client looked: look again. */
-	if (ret == -ENOENT && op->name && inode_is_gone(op->dir, op->inode))
+	/*
+	 * The directory's own name may mean another by now: look again. But who
+	 * has it open means this one.
+	 */
+	if (ret == -ENOENT && op->name && inode_is_lost(op->dir, op->inode))
 		ret = -ESTALE;
 	if (op->inode)
 		inode_put(op->dir, op->inode);

@@ -378,7 +378,7 @@ static ssize_t rename_to(struct op *op, uint64_t newdir, unsigned int flags)
 	removal_end(op->dir, &replaced, ret == 0);
 	if (ret == 0)
 		renamed(op, to, flags);
-	if (ret == -ENOENT && inode_is_gone(op->dir, to))
+	if (ret == -ENOENT && inode_is_lost(op->dir, to))
 		ret = -ESTALE;
 	inode_put(op->dir, to);
 	/* ENOSYS would tell the client never to ask again, for any flag. */
