@@ -4,6 +4,7 @@
 #include "leftover.h"
 #include "log.h"
 #include "options.h"
+#include "port/exec/exec.h"
 #include "probe/command.h"
 #include "serve.h"
 #include <errno.h>
@@ -83,6 +84,14 @@ static const struct command {
 	{ "probe", probe_command },
 };
 
+/* The last part of the program's name. */
+static const char *called_as(const char *name)
+{
+	const char *slash = name ? strrchr(name, '/') : NULL;
+
+	return slash ? slash + 1 : name ? name : "";
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command = NULL;
@@ -92,7 +101,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
 			command = &commands[i];
-	if (command)
+	if (strstr(called_as(argv[0]), "fusermount"))
+		ret = exec_fusermount(argc, argv);
+	else if (command)
 		ret = command->run(argc - 1, argv + 1);
 	else
 		ret = command_serve(argc, argv);

@@ -9,6 +9,7 @@ CLIENT_PORT(virtio)
 CLIENT_PORT(mount)
 #endif
 SERVER_PORT(dir)
+SERVER_PORT(exec)
 
 /* A test program's own. */
 #ifdef EXTRA_PORTS

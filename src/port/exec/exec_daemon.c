@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The daemon's process. */
+#include "../../log.h"
+#include "exec.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The socket's number in the daemon, out of the way of its own. */
+#define DEVICE_FD 199
+#define DEVICE	  "/dev/fd/199"
+
+/* A message with 1 MiB of data, and what the kernel counts with it. */
+#define SOCKET_BYTES (4 << 20)
+#define MAX_DATA     (1u << 20)
+
+/* Headers, names and fixed parts of a message. */
+#define HEAD_BYTES 8192
+
+/* How long it has to end by itself, and after SIGTERM. */
+#define PATIENCE_MS 2000
+
+/* Where the mount point stands in a command. */
+#define HOLDER_DEVICE "{}"
+#define HOLDER_DIR    "{dir}"
+
+/* In the daemon's own directory. */
+#define MOUNT_POINT "mnt"
+static const char *const helpers[] = { "fusermount", "fusermount3" };
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+extern char **environ;
+
+/*
+ * With a directory for a mount point a daemon wants to mount. It cannot, in a
+ * mount name space of its own and without the privilege; and the fusermount
+ * that it then turns to is ours, which hands the socket over.
+ */
+#define LOSE_PRIVILEGE \
+	"setpriv --inh-caps=-sys_admin --bounding-set=-sys_admin "
+#define AS_ROOT "exec unshare --mount "
+#define AS_USER "exec unshare --mount --user --map-current-user --keep-caps "
+#define PREPARE                                                            \
+	"sh -c 'for f in /bin/*fusermount*; do "                           \
+	"test ! -e $f || mount --bind \"$CROSSFUSE_PROGRAM\" $f || exit; " \
+	"done; eval \"exec $0 $CROSSFUSE_COMMAND\"' '" LOSE_PRIVILEGE "'"
+
+/* COMMAND, with PLACE where it has HOLDER, or at its end. */
+static char *fill_in(const char *command, const char *holder, const char *place)
+{
+	const char *at = strstr(command, holder);
+	char *text;
+	int n;
+
+	if (at)
+		n = asprintf(&text, "%.*s%s%s", (int)(at - command), command,
+			     place, at + strlen(holder));
+	else
+		n = asprintf(&text, "%s %s", command, place);
+	return n < 0 ? NULL : text;
+}
+
+static void remove_directory(const char *dir)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < COUNT(helpers); i++)
+		unlinkat(fd, helpers[i], 0);
+	unlinkat(fd, MOUNT_POINT, AT_REMOVEDIR);
+	close(fd);
+	rmdir(dir);
+}
+
+/* The mount point, and the helpers for who looks for them on PATH. */
+static int fill_directory(const char *dir, const char *program)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0 || mkdirat(fd, MOUNT_POINT, 0700) < 0)
+		ret = -errno;
+	for (size_t i = 0; i < COUNT(helpers) && ret == 0; i++)
+		if (symlinkat(program, fd, helpers[i]) < 0)
+			ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static int make_directory(const char *program, char **ret_dir)
+{
+	const char *place = getenv("TMPDIR");
+	char *dir;
+	int ret = 0;
+
+	if (asprintf(&dir, "%s/crossfuse-XXXXXX", place ? place : P_tmpdir) < 0)
+		return -ENOMEM;
+	if (!mkdtemp(dir)) {
+		ret = -errno;
+		free(dir);
+		return ret;
+	}
+	ret = fill_directory(dir, program);
+	if (ret < 0) {
+		remove_directory(dir);
+		free(dir);
+		return ret;
+	}
+	*ret_dir = dir;
+	return 0;
+}
+
+/* What the shell is to run, and what it finds in its environment. */
+struct start {
+	char *text;
+	char *words[4]; /* VARIABLE=value; NULL at the end */
+};
+
+static void free_start(struct start *start)
+{
+	free(start->text);
+	for (size_t i = 0; i < COUNT(start->words); i++)
+		free(start->words[i]);
+}
+
+static int with_directory(const char *command, struct start *start,
+			  char **ret_dir)
+{
+	char program[PATH_MAX], *dir = NULL, *place, *filled = NULL;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	const char *path = getenv("PATH");
+	int ret;
+
+	if (n < 0)
+		return -errno;
+	program[n] = '\0';
+	ret = make_directory(program, &dir);
+	if (ret < 0)
+		return ret;
+	if (asprintf(&place, "%s/" MOUNT_POINT, dir) >= 0) {
+		filled = fill_in(command, HOLDER_DIR, place);
+		free(place);
+	}
+	start->text =
+		strdup(geteuid() == 0 ? AS_ROOT PREPARE : AS_USER PREPARE);
+	if (!filled || !start->text ||
+	    asprintf(&start->words[0], "CROSSFUSE_COMMAND=%s", filled) < 0 ||
+	    asprintf(&start->words[1], "CROSSFUSE_PROGRAM=%s", program) < 0 ||
+	    asprintf(&start->words[2], "PATH=%s:%s", dir, path ? path : "") < 0)
+		ret = -ENOMEM;
+	free(filled);
+	if (ret < 0) {
+		remove_directory(dir);
+		free(dir);
+	} else {
+		*ret_dir = dir;
+	}
+	return ret;
+}
+
+static int with_device(const char *command, struct start *start)
+{
+	char *filled = fill_in(command, HOLDER_DEVICE, DEVICE);
+
+	if (!filled || asprintf(&start->text, "exec %s", filled) < 0)
+		start->text = NULL;
+	free(filled);
+	return start->text ? 0 : -ENOMEM;
+}
+
+/* As much as this user may have; what one message may then hold of a file. */
+static uint32_t enlarge(const int pair[2])
+{
+	const int wanted = SOCKET_BYTES;
+	uint32_t least = MAX_DATA;
+
+	for (int i = 0; i < 2; i++) {
+		socklen_t len = sizeof(int);
+		int size = 0;
+
+		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &wanted,
+			       sizeof(wanted)) < 0)
+			setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &wanted,
+				   sizeof(wanted));
+		getsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, &len);
+		/* One message may take up the buffer, as unix(7) says. */
+		size = (size - HEAD_BYTES - 64) & ~4095;
+		if (size < 4096)
+			size = 4096;
+		if ((uint32_t)size < least)
+			least = (uint32_t)size;
+	}
+	return least;
+}
+
+/* Ours, and before it what START has. */
+static char **extended_environment(const struct start *start)
+{
+	size_t count = 0, own = 0;
+	char **all;
+
+	while (environ[count])
+		count++;
+	while (start->words[own])
+		own++;
+	all = calloc(count + own + 1, sizeof(*all));
+	if (!all)
+		return NULL;
+	memcpy(all, start->words, own * sizeof(*all));
+	for (size_t i = 0; i < count; i++)
+		if (!own || strncmp(environ[i], "PATH=", 5) != 0)
+			all[own++] = environ[i];
+	return all;
+}
+
+static int spawn(const struct start *start, int fd, pid_t *ret_pid)
+{
+	char *const argv[] = { "sh", "-c", start->text, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int ret;
+
+	char **environment = extended_environment(start);
+
+	if (!environment)
+		return -ENOMEM;
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP |
+						POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawn_file_actions_init(&actions);
+	ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
+					       "/dev/null", O_RDONLY, 0);
+	if (ret == 0) /* what it says goes where the log goes */
+		ret = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
+						       STDOUT_FILENO);
+	if (ret == 0)
+		ret = posix_spawn_file_actions_adddup2(&actions, fd, DEVICE_FD);
+	if (ret == 0)
+		ret = posix_spawn(ret_pid, "/bin/sh", &actions, &attr, argv,
+				  environment);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	free(environment);
+	return -ret;
+}
+
+/* A descriptor that is not DEVICE_FD itself, which dup2() would leave as it is,
+ * closed on exec. */
+static int move_away(int fd)
+{
+	int other;
+
+	if (fd != DEVICE_FD)
+		return fd;
+	other = fcntl(fd, F_DUPFD_CLOEXEC, DEVICE_FD + 1);
+	close(fd);
+	return other;
+}
+
+static int start_process(const struct start *start, struct daemon *daemon)
+{
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	daemon->max_data = enlarge(pair);
+	pair[1] = move_away(pair[1]);
+	ret = pair[1] < 0 ? -errno : spawn(start, pair[1], &daemon->pid);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	daemon->fd = pair[0];
+	if (ret < 0)
+		close(pair[0]);
+	return ret;
+}
+
+int daemon_start(const char *command, struct daemon *ret_daemon)
+{
+	struct daemon daemon = { .fd = -1 };
+	struct start start = { 0 };
+	int ret;
+
+	ret = strstr(command, HOLDER_DIR)
+		      ? with_directory(command, &start, &daemon.dir)
+		      : with_device(command, &start);
+	if (ret == 0)
+		ret = start_process(&start, &daemon);
+	free_start(&start);
+	if (ret < 0) {
+		log_error("cannot start %s: %s", command, strerror(-ret));
+		if (daemon.dir)
+			remove_directory(daemon.dir);
+		free(daemon.dir);
+		return ret;
+	}
+	*ret_daemon = daemon;
+	return 0;
+}
+
+/* Whether it has ended, after a while. */
+static bool wait_a_while(const struct daemon *daemon)
+{
+	int fd = (int)syscall(SYS_pidfd_open, daemon->pid, 0);
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+	int n;
+
+	if (fd < 0)
+		return errno == ESRCH;
+	do
+		n = poll(&ended, 1, PATIENCE_MS);
+	while (n < 0 && errno == EINTR);
+	close(fd);
+	return n > 0;
+}
+
+void daemon_end(struct daemon *daemon, int *ret_status)
+{
+	kill(-daemon->pid, SIGTERM);
+	if (!wait_a_while(daemon)) {
+		/* Nothing to read: that ends what does not heed signals. */
+		shutdown(daemon->fd, SHUT_RDWR);
+		if (!wait_a_while(daemon))
+			kill(-daemon->pid, SIGKILL);
+	}
+	*ret_status = 0;
+	while (waitpid(daemon->pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+	/* What it has started itself. */
+	kill(-daemon->pid, SIGKILL);
+	shutdown(daemon->fd, SHUT_RDWR);
+	if (daemon->dir)
+		remove_directory(daemon->dir);
+	free(daemon->dir);
+}
+
+/* What libfuse and its like ask of fusermount: to unmount, or a descriptor. */
+int exec_fusermount(int argc, char **argv)
+{
+	const char *channel = getenv("_FUSE_COMMFD");
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { (char[]){ 0 }, 1 };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	const int fd = DEVICE_FD;
+
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "-u") == 0)
+			return 0; /* it goes with its socket */
+	if (!channel || fcntl(fd, F_GETFD) < 0) {
+		log_error("%s: only for what crossfuse exec: starts", argv[0]);
+		return -EINVAL;
+	}
+	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+					   .cmsg_level = SOL_SOCKET,
+					   .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	if (sendmsg(atoi(channel), &message, MSG_NOSIGNAL) < 0) {
+		log_error("%s: cannot hand over the device: %m", argv[0]);
+		return -EIO;
+	}
+	return 0;
+}
