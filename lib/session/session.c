@@ -174,23 +174,6 @@ static uint16_t request_fixed(const struct session *s,
 							 : layout->size;
 }
 
-/* The most frequent messages are just as long as their fixed part. */
-static inline int check_parts(const struct crossfuse_layout *layout,
-			      const struct cf_source *source, const void *body,
-			      size_t head_len, size_t body_len,
-			      struct cf_parts *ret_parts)
-{
-	struct crossfuse_fault fault;
-
-	if (layout->tail != CROSSFUSE_TAIL_NONE)
-		return cf_check_parts(layout, source, body, head_len, body_len,
-				      ret_parts, &fault);
-	if (head_len != source->fixed || body_len != source->fixed)
-		return -EBADMSG;
-	*ret_parts = (struct cf_parts){ .fixed = source->fixed };
-	return 0;
-}
-
 /* What the ABI changes in a request, before anything is written. */
 static int request_value(struct session *s, struct crossfuse_call *call,
 			 const struct crossfuse_layout *layout,
@@ -223,6 +206,7 @@ static inline int check_request(struct session *s, struct crossfuse_call *call,
 	const uint8_t *body = head + sizeof(struct cf_in_header);
 	const struct crossfuse_layout *layout = &call_op(call)->request;
 	bool swapped = mode & MODE_IN_SWAP;
+	struct crossfuse_fault fault;
 	struct cf_source source = {
 		.swapped = swapped,
 		.swap = mode_swaps(mode),
@@ -231,9 +215,10 @@ static inline int check_request(struct session *s, struct crossfuse_call *call,
 		.extlen = 8u * cf_get16(head + IN_AT(total_extlen), swapped),
 	};
 
-	if (check_parts(layout, &source, body,
-			head_len - sizeof(struct cf_in_header),
-			total_len - sizeof(struct cf_in_header), ret_parts))
+	if (cf_check(layout, &source, body,
+		     head_len - sizeof(struct cf_in_header),
+		     total_len - sizeof(struct cf_in_header), ret_parts,
+		     &fault))
 		return cf_session_malformed(s, call->opcode);
 	if (call->opcode == CF_GETXATTR || call->opcode == CF_LISTXATTR)
 		if (!cf_get32(body, swapped))
@@ -369,9 +354,10 @@ static inline int check_reply(const struct crossfuse_call *call,
 		.swap = mode_swaps(mode),
 		.fixed = reply_fixed(call, layout),
 	};
+	struct crossfuse_fault fault;
 
-	if (check_parts(layout, &source, head + OUT_HEAD, head_len - OUT_HEAD,
-			total_len - OUT_HEAD, ret_parts))
+	if (cf_check(layout, &source, head + OUT_HEAD, head_len - OUT_HEAD,
+		     total_len - OUT_HEAD, ret_parts, &fault))
 		return -EBADMSG;
 	return call->private_data[CALL_FLAGS] & CALL_ASKS_SIZE &&
 			       ret_parts->tail_len
@@ -519,6 +505,7 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 	struct cf_source source = { .swapped = swapped,
 				    .swap = mode_swaps(mode) };
 	const struct crossfuse_layout *layout;
+	struct crossfuse_fault fault;
 	struct cf_parts parts;
 	uint8_t *at = head;
 	uint32_t code;
@@ -540,8 +527,8 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 		return -ENOSYS;
 	}
 	source.fixed = layout->size;
-	if (check_parts(layout, &source, at + OUT_HEAD, head_len - OUT_HEAD,
-			total_len - OUT_HEAD, &parts))
+	if (cf_check(layout, &source, at + OUT_HEAD, head_len - OUT_HEAD,
+		     total_len - OUT_HEAD, &parts, &fault))
 		return -EBADMSG;
 	if (source.swap) {
 		cf_swap_out_header(at);
