@@ -458,10 +458,25 @@ void relay_complete(struct call *call)
 		hand_over(relay, call);
 }
 
+/* A peer may answer with less than was asked for, and with no more. */
+static int check_length(const struct call *call)
+{
+	const struct crossfuse_call *state =
+		call->relay->server->ops->negotiates ? &call->far
+						     : &call->state;
+	int64_t longest =
+		crossfuse_reply_max_len(state, call->head, call->head_len);
+	size_t len = call->out_len + call->out_data_len;
+
+	if (call->out_len < sizeof(struct cf_out_header))
+		return -EBADMSG;
+	return longest > 0 && len > (uint64_t)longest ? -EBADMSG : 0;
+}
+
 void relay_forward(struct call *call)
 {
 	struct relay *relay = call->relay;
-	int ret = call->out_len < sizeof(struct cf_out_header) ? -EBADMSG : 0;
+	int ret = check_length(call);
 
 	if (ret == 0 && relay->server->ops->negotiates)
 		ret = crossfuse_session_reply(
