@@ -57,6 +57,7 @@ static int create(struct client *c, const char *name, int flags, mode_t mode,
 
 static void test_init(struct client *c)
 {
+	struct cf_init_in old = { .major = CF_KERNEL_VERSION };
 	struct cf_init_out out;
 
 	ask_init(c, 47, CLIENT_FLAGS, &out);
@@ -72,6 +73,11 @@ static void test_init(struct client *c)
 	CHECK_EQ(out.minor, 31);
 	CHECK_EQ(out.flags, CF_INIT_ASYNC_READ);
 	CHECK_EQ(out.flags2, 0);
+	/* Before 7.12 messages have other layouts, whatever policy says. */
+	for (old.minor = 0; old.minor < 14; old.minor++)
+		CHECK_EQ(ask(c, CF_INIT, 0, &old, CF_COMPAT_INIT_IN_SIZE, NULL,
+			     NULL, 0),
+			 old.minor < 12 ? -EPROTO : CF_COMPAT_22_INIT_OUT_SIZE);
 	ask_init(c, 47, CLIENT_FLAGS, NULL);
 }
 
