@@ -135,7 +135,10 @@ static int dir_attach(struct server_port *server_port, struct relay *relay,
 
 	(void)relay;
 	if (ret < 0) {
-		log_error("cannot share %s: %s", port->path, strerror(-ret));
+		/* That there are no file handles is told already. */
+		if (ret != -EOPNOTSUPP)
+			log_error("cannot share %s: %s", port->path,
+				  strerror(-ret));
 		free(server);
 		return ret;
 	}

@@ -120,7 +120,7 @@ static int home_init(struct dir *dir, struct mount *home, int root_fd)
 			  "%s: share a directory of a file system that has "
 			  "them, with CAP_DAC_READ_SEARCH; or use prefer",
 			  strerror(-ret));
-		return ret;
+		return -EOPNOTSUPP; /* which is told by this */
 	}
 	return 0;
 }

@@ -125,7 +125,14 @@ static struct slot *alloc_from(struct slots *slots, struct slot_stripe *stripe)
 
 struct slot *slot_alloc(struct slots *slots)
 {
-	return alloc_from(slots, own_stripe(slots));
+	size_t own = (size_t)(own_stripe(slots) - slots->stripes);
+	struct slot *slot = NULL;
+
+	/* One thread may know as many as all of them. */
+	for (size_t i = 0; i < SLOT_STRIPES && !slot; i++)
+		slot = alloc_from(slots,
+				  &slots->stripes[(own + i) % SLOT_STRIPES]);
+	return slot;
 }
 
 struct slot *slot_alloc_first(struct slots *slots)
