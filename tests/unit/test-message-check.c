@@ -196,7 +196,7 @@ static void test_headers(void)
 	struct wire_form form = { crossfuse_abi_by_name("x86_64"),
 				  machine_big() };
 	struct wire_text open = { CF_OPEN, "844", 0, 0, 0, 0 };
-	struct wire_text dirents = { CF_READDIR, "88{4:3}4[8]88{4:9}4[8]",
+	struct wire_text dirents = { CF_READDIR, "88{4:3}4[8]88{4:4096}4[8]",
 				     0,		 0,
 				     0,		 0 };
 	struct crossfuse_terms terms = { .minor = 38 };

@@ -240,10 +240,11 @@ class Session:
         before = self.spec.struct["fuse_entry_out"] if plus else (0, [])
         while at < end:
             entry = at + before[0]
-            malformed(end - entry >= 24)
+            if end - entry < 24:
+                break
             name = message.get(entry + 16, 4)
             length = (before[0] + 24 + name + 7) // 8 * 8
-            malformed(name and length <= end - at)
+            malformed(0 < name <= 4095)
             todo += [(at + f.at, f.width) for f in before[1]]
             todo += [(entry, 8), (entry + 8, 8), (entry + 16, 4),
                      (entry + 20, 4)]

@@ -123,8 +123,11 @@ class Writer:
             count = rng.randrange(5)
             return rng.randbytes(count * layout.count[1]), count
         if kind.startswith("dirents"):
-            return b"".join(self.record(kind != "dirents")
-                            for _ in range(rng.randrange(4))), 0
+            records = b"".join(self.record(kind != "dirents")
+                               for _ in range(rng.randrange(4)))
+            if rng.random() < 0.2:
+                records = records[:rng.randrange(len(records) + 1)]
+            return records, 0
         return b"", 0
 
     def record(self, plus):
