@@ -71,6 +71,7 @@ static int command_serve(int argc, char **argv)
 	handle_faults();
 	ret = serve(&options);
 	leftover_remove();
+	log_close();
 	return ret;
 }
 

@@ -4,12 +4,12 @@
 #include "options.h"
 #include "port/port.h"
 #include "relay_private.h"
+#include "thread.h"
 #include "trace.h"
 #include <crossfuse/message.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Pieces of a notification, and bytes of it that are not a file's. */
 #define NOTIFY_PIECES 64
@@ -52,12 +52,7 @@ static int init_sessions(struct relay *relay, const struct options *options,
 
 static void init_gate(struct relay *relay)
 {
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&relay->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&relay->changed);
 	pthread_mutex_init(&relay->lock, NULL);
 }
 
@@ -292,20 +287,15 @@ static long patient(const struct relay *relay)
 
 int relay_hold(struct relay *relay, uint64_t timeout_ns)
 {
-	struct timespec until;
-	uint64_t end;
+	uint64_t until = thread_now() + timeout_ns;
 	int ret = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	end = (uint64_t)until.tv_nsec + timeout_ns;
-	until.tv_sec += (time_t)(end / 1000000000);
-	until.tv_nsec = (long)(end % 1000000000);
 	pthread_mutex_lock(&relay->lock);
 	relay->holds++;
 	set_closed(relay);
 	while (ret == 0 && relay_in_flight(relay) > patient(relay))
-		ret = -pthread_cond_timedwait(&relay->changed, &relay->lock,
-					      &until);
+		if (!thread_wait(&relay->changed, &relay->lock, until))
+			ret = -ETIMEDOUT;
 	pthread_mutex_unlock(&relay->lock);
 	return ret;
 }

@@ -175,8 +175,8 @@ static int connect_client(struct serving *serving, struct client *client,
 		connection->serving = serving;
 		connection->client = client;
 		connection->monitor = monitor;
-		ret = thread_create(&connection->thread, NULL, connection_main,
-				    connection);
+		ret = thread_start(&connection->thread, 0, connection_main,
+				   connection);
 	}
 	if (ret < 0) {
 		log_error("cannot serve another client: %s", strerror(-ret));

@@ -129,14 +129,9 @@ static int open_file(const char *path, int *ret_fd)
 
 static void init_locks(struct trace *trace)
 {
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&trace->lock, NULL);
-	pthread_cond_init(&trace->filled, &attr);
+	thread_cond_init(&trace->filled);
 	pthread_cond_init(&trace->drained, NULL);
-	pthread_condattr_destroy(&attr);
 }
 
 int trace_open(const char *path, bool with_data, struct trace **ret_trace)
@@ -190,19 +185,13 @@ static void write_out(struct trace *trace, size_t len)
 /* Waits until there is something, and then a moment for more of it. */
 static void gather(struct trace *trace)
 {
-	struct timespec until;
+	uint64_t until;
 
 	while (!trace->fill && !trace->ending)
 		pthread_cond_wait(&trace->filled, &trace->lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += GATHER_NSEC;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	until = thread_now() + GATHER_NSEC;
 	while (trace->fill < BUFFER_HALF && !trace->ending)
-		if (pthread_cond_timedwait(&trace->filled, &trace->lock,
-					   &until) == ETIMEDOUT)
+		if (!thread_wait(&trace->filled, &trace->lock, until))
 			break;
 }
 
@@ -550,7 +539,7 @@ int trace_start(struct trace *trace, const struct crossfuse_abi *server)
 		return 0;
 	trace->start = now(CLOCK_MONOTONIC);
 	put_header(trace, server);
-	ret = thread_create(&trace->writer, NULL, writer, trace);
+	ret = thread_start(&trace->writer, 0, writer, trace);
 	if (ret < 0) {
 		log_error("--trace: cannot start a thread: %s: leave it out, "
 			  "or allow more",

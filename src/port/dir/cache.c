@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cache.h"
 #include "../../log.h"
+#include "../../thread.h"
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Open at most, of files that a handle finds again. */
@@ -366,22 +365,11 @@ static void sweep(struct dir *dir, enum mount_class class)
 		sweep_shard(dir, &dir->shards[i], class);
 }
 
-static int64_t now_nsec(void)
+static void sleep_until(struct cache *cache, uint64_t until)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static void sleep_until(struct cache *cache, int64_t until)
-{
-	struct timespec at = { (time_t)(until / 1000000000),
-			       (long)(until % 1000000000) };
-
 	if (atomic_load(&cache->counts[MOUNT_HOME]) > 0 ||
 	    atomic_load(&cache->counts[MOUNT_BRIEF]) > 0)
-		pthread_cond_timedwait(&cache->wake, &cache->mutex, &at);
+		thread_wait(&cache->wake, &cache->mutex, until);
 	else
 		pthread_cond_wait(&cache->wake, &cache->mutex);
 }
@@ -390,24 +378,24 @@ static void *sweeper(void *opaque)
 {
 	struct dir *dir = opaque;
 	struct cache *cache = &dir->cache;
-	int64_t next_home = now_nsec() + HOME_NSEC, until;
+	uint64_t next_home = thread_now() + HOME_NSEC, until;
 
 	pthread_mutex_lock(&cache->mutex);
 	while (!cache->ending) {
 		bool brief = atomic_load(&cache->counts[MOUNT_BRIEF]) > 0;
 
-		until = brief ? now_nsec() + BRIEF_NSEC : next_home;
+		until = brief ? thread_now() + BRIEF_NSEC : next_home;
 		sleep_until(cache, until);
 		if (cache->ending)
 			break;
 		pthread_mutex_unlock(&cache->mutex);
-		if (brief && now_nsec() >= until) {
+		if (brief && thread_now() >= until) {
 			sweep(dir, MOUNT_BRIEF);
 			mounts_sweep(dir);
 		}
-		if (now_nsec() >= next_home) {
+		if (thread_now() >= next_home) {
 			sweep(dir, MOUNT_HOME);
-			next_home = now_nsec() + HOME_NSEC;
+			next_home = thread_now() + HOME_NSEC;
 		}
 		pthread_mutex_lock(&cache->mutex);
 	}
@@ -417,22 +405,16 @@ static void *sweeper(void *opaque)
 
 static int start_sweeper(struct dir *dir)
 {
-	sigset_t all, old;
-	int ret;
+	int ret = thread_start(&dir->cache.sweeper, 0, sweeper, dir);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&dir->cache.sweeper, NULL, sweeper, dir);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	dir->cache.sweeping = ret == 0;
-	return -ret;
+	return ret;
 }
 
 int cache_init(struct dir *dir)
 {
 	struct cache *cache = &dir->cache;
 	struct rlimit limit;
-	pthread_condattr_t attr;
 	rlim_t most = INT32_MAX, reserve;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most)
@@ -442,11 +424,8 @@ int cache_init(struct dir *dir)
 	cache->most = cache->highest / 2;
 	if (cache->most > MOST_OPEN)
 		cache->most = MOST_OPEN;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&cache->mutex, NULL);
-	pthread_cond_init(&cache->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&cache->wake);
 	return start_sweeper(dir);
 }
 

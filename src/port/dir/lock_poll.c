@@ -99,7 +99,7 @@ int lock_poll_start(struct dir *dir)
 	pthread_mutex_lock(&poll->mutex);
 	if (!poll->running)
 		poll->running =
-			thread_create(&poll->thread, NULL, poll_host, dir) == 0;
+			thread_start(&poll->thread, 0, poll_host, dir) == 0;
 	ret = poll->running ? 0 : -ENOLCK;
 	pthread_mutex_unlock(&poll->mutex);
 	return ret;

@@ -2,6 +2,7 @@
 #include "exec.h"
 #include "../../log.h"
 #include "../../options.h"
+#include "../../thread.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -315,7 +316,7 @@ static int exec_attach(struct server_port *base, struct relay *relay,
 	ret = daemon_start(server->port->command, &server->daemon);
 	if (ret < 0)
 		goto fail;
-	ret = -pthread_create(&server->reader, NULL, read_replies, server);
+	ret = thread_start(&server->reader, 0, read_replies, server);
 	if (ret < 0) {
 		log_error("cannot start a thread: %s", strerror(-ret));
 		daemon_end(&server->daemon, &status);

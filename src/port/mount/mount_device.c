@@ -6,6 +6,7 @@
  * for a disk holds up nobody.
  */
 #include "../../log.h"
+#include "../../thread.h"
 #include "mount.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +19,6 @@
 #include <unistd.h>
 
 #include <linux/fuse.h>
-
-#define STACK_SIZE (256 << 10)
 
 /* Idle threads that stay. */
 #define IDLE_KEPT 4
@@ -197,23 +196,7 @@ static void *reader_main(void *opaque)
 
 int mount_thread(pthread_t *thread, void *(*start)(void *), void *opaque)
 {
-	sigset_t blocked, old;
-	pthread_attr_t attr;
-	pthread_t other;
-	int ret;
-
-	/* Signals are for the main thread. */
-	sigfillset(&blocked);
-	sigdelset(&blocked, WAKE_SIGNAL);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (!thread)
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_sigmask(SIG_SETMASK, &blocked, &old);
-	ret = pthread_create(thread ? thread : &other, &attr, start, opaque);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -ret;
+	return thread_start(thread, WAKE_SIGNAL, start, opaque);
 }
 
 static int start_reader(struct mount_client *client)

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#define STACK_SIZE (256 << 10)
-
 /* Spare threads that stay; more of them leave after a while. */
 #define SPARE_KEPT    4
 #define SPARE_SECONDS 5
@@ -18,47 +16,10 @@
 #define THREADS_MAX 4096
 
 /* A leader that is in one request for two looks of the watchdog is stuck. */
-#define WATCH_NS    1000000L
+#define WATCH_NS    1000000U
 #define WATCH_QUIET 4 /* looks without a request, then it sleeps */
 
-#define SECOND_NS 1000000000L
-
 _Thread_local struct worker *pool_self;
-
-static struct timespec in_future(long ns)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += (at.tv_nsec + ns) / SECOND_NS;
-	at.tv_nsec = (at.tv_nsec + ns) % SECOND_NS;
-	return at;
-}
-
-static void cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-static int create_thread(pthread_t *thread, bool detached,
-			 void *(*start)(void *), void *opaque)
-{
-	pthread_attr_t attr;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (detached)
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	r = thread_create(thread, &attr, start, opaque);
-	pthread_attr_destroy(&attr);
-	return r;
-}
 
 static void spare_remove(struct pool *pool, struct worker *worker)
 {
@@ -74,20 +35,18 @@ static void spare_remove(struct pool *pool, struct worker *worker)
 /* Waits to be given a queue. False: the thread is to end. */
 static bool worker_wait(struct pool *pool, struct worker *worker)
 {
-	struct timespec until = in_future(SPARE_SECONDS * SECOND_NS);
+	uint64_t until = thread_now() + SPARE_SECONDS * SECOND_NS;
 
 	worker->next = pool->spare;
 	pool->spare = worker;
 	pool->spare_count++;
 	while (!worker->queue && !pool->closing) {
-		int r = pthread_cond_timedwait(&worker->wake, &pool->lock,
-					       &until);
-
-		if (r != ETIMEDOUT || worker->queue)
+		if (thread_wait(&worker->wake, &pool->lock, until) ||
+		    worker->queue)
 			continue;
 		if (pool->spare_count > SPARE_KEPT)
 			break;
-		until = in_future(SPARE_SECONDS * SECOND_NS);
+		until = thread_now() + SPARE_SECONDS * SECOND_NS;
 	}
 	if (worker->queue)
 		return true;
@@ -122,7 +81,6 @@ static void *worker_main(void *opaque)
 static struct worker *worker_new(struct pool *pool, struct queue *queue)
 {
 	struct worker *worker;
-	pthread_t thread;
 	int r = -ENOMEM;
 
 	if (pool->threads >= THREADS_MAX)
@@ -131,8 +89,8 @@ static struct worker *worker_new(struct pool *pool, struct queue *queue)
 	if (worker) {
 		worker->pool = pool;
 		worker->queue = queue;
-		cond_init(&worker->wake);
-		r = create_thread(&thread, true, worker_main, worker);
+		thread_cond_init(&worker->wake);
+		r = thread_start(NULL, 0, worker_main, worker);
 		if (r == 0) {
 			pool->threads++;
 			return worker;
@@ -232,9 +190,7 @@ static void *watchdog_main(void *opaque)
 
 	pthread_mutex_lock(&pool->lock);
 	while (!pool->closing) {
-		struct timespec until = in_future(WATCH_NS);
-
-		pthread_cond_timedwait(&pool->tick, &pool->lock, &until);
+		thread_wait(&pool->tick, &pool->lock, thread_now() + WATCH_NS);
 		pthread_mutex_unlock(&pool->lock);
 		quiet = look(pool) ? 0 : quiet + 1;
 		pthread_mutex_lock(&pool->lock);
@@ -257,9 +213,9 @@ int pool_init(struct pool *pool, unsigned int limit, struct queue *queues,
 	pool->queues = queues;
 	pool->queue_count = queue_count;
 	pthread_mutex_init(&pool->lock, NULL);
-	cond_init(&pool->gone);
-	cond_init(&pool->tick);
-	r = create_thread(&pool->watchdog, false, watchdog_main, pool);
+	thread_cond_init(&pool->gone);
+	thread_cond_init(&pool->tick);
+	r = thread_start(&pool->watchdog, 0, watchdog_main, pool);
 	if (r < 0) {
 		log_error("cannot start a thread: %s", strerror(-r));
 		pthread_cond_destroy(&pool->tick);

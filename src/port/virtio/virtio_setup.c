@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Queues from their beginning to their end. */
 #include "../../log.h"
+#include "../../thread.h"
 #include "virtio.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -8,11 +9,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long calls may take to end by themselves when a queue is stopped. */
-#define STOP_NS 50000000L
+#define STOP_NS 50000000U
 
 /* After so many times as long, the log says what is being waited for. */
 #define STOP_PATIENCE 100
@@ -28,8 +28,6 @@ static int reopen_fd(int *fd, int new_fd)
 int queue_init(struct queue *queue, struct virtio_client *client,
 	       unsigned int index)
 {
-	pthread_condattr_t attr;
-
 	memset(queue, 0, sizeof(*queue));
 	queue->client = client;
 	queue->index = index;
@@ -40,10 +38,7 @@ int queue_init(struct queue *queue, struct virtio_client *client,
 	if (queue->wake_fd < 0)
 		return -errno;
 	pthread_mutex_init(&queue->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->idle, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&queue->idle);
 	return 0;
 }
 
@@ -168,14 +163,7 @@ fail:
 /* Waits for a call or the leader to end, for a while. False: none did. */
 static bool wait_a_while(struct queue *queue)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += STOP_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	return pthread_cond_timedwait(&queue->idle, &queue->lock, &until) !=
-	       ETIMEDOUT;
+	return thread_wait(&queue->idle, &queue->lock, thread_now() + STOP_NS);
 }
 
 /*

@@ -3,10 +3,10 @@
  * How a queue's leader waits for the next request: it looks on for a short
  * time, for two wake-ups cost far more than most requests, then it sleeps.
  */
+#include "../../thread.h"
 #include "virtio.h"
 #include <sched.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 /*
  * A sleep that was shorter than the maximum would have been better spent
@@ -27,14 +27,6 @@
 
 /* Looks between two glances at the clock. */
 #define SPIN_LOOKS 64
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void relax(void)
 {
@@ -64,7 +56,7 @@ static bool look_on(struct queue *queue, const struct virtqueue *vq,
 			found = virtqueue_pending(vq);
 			relax();
 		}
-		*ret_now = now_ns();
+		*ret_now = thread_now();
 		if (found || atomic_load_explicit(&queue->attention,
 						  memory_order_relaxed))
 			break;
@@ -84,7 +76,7 @@ static bool spin(struct queue *queue)
 
 	if (!queue->spin_ns)
 		return false;
-	until = now_ns() + queue->spin_ns;
+	until = thread_now() + queue->spin_ns;
 	/* The ring's memory stays while it is being looked at. */
 	view->holders++;
 	pthread_mutex_unlock(&queue->lock);
@@ -108,9 +100,9 @@ static void sleep_until_kick(struct queue *queue)
 	uint64_t begin, end;
 
 	pthread_mutex_unlock(&queue->lock);
-	begin = now_ns();
+	begin = thread_now();
 	epoll_wait(queue->wait_fd, &event, 1, queue->polled ? 1 : -1);
-	end = now_ns();
+	end = thread_now();
 	pthread_mutex_lock(&queue->lock);
 	if (end - begin >= SPIN_MAX_NS || end < queue->no_spin_before)
 		return;
