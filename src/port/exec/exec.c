@@ -263,13 +263,13 @@ static void *read_replies(void *opaque)
 
 	while (receive_one(server) >= 0)
 		;
-	relay_fail_all(server->relay, -ENOTCONN);
-	if (server->again)
-		call_fail(server->again, -ENOTCONN);
 	if (!atomic_load(&server->closing))
 		log_error("%s: has closed its device: the client gets "
 			  "ENOTCONN; start crossfuse anew",
 			  server->port->command);
+	relay_fail_all(server->relay, -ENOTCONN);
+	if (server->again)
+		call_fail(server->again, -ENOTCONN);
 	return NULL;
 }
 
