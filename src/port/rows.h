@@ -10,6 +10,7 @@ CLIENT_PORT(mount)
 #endif
 SERVER_PORT(dir)
 SERVER_PORT(exec)
+SERVER_PORT(vhost)
 
 /* A test program's own. */
 #ifdef EXTRA_PORTS

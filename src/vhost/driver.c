@@ -153,7 +153,7 @@ void *vhost_driver_alloc(struct vhost_driver *driver, size_t size)
 		return NULL;
 	size = whole_pages(size);
 	driver->taken += size < left ? size : left;
-	return memset(memory, 0, size);
+	return memory; /* of a file that is new */
 }
 
 int vhost_driver_segment(const struct vhost_driver *driver, const void *at,

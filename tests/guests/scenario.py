@@ -181,7 +181,8 @@ class Share:
             parts.guest, parts.kernel / "vmlinuz",
             parts.initrd(folder, script), folder.path, sock=sock,
             reboots=reboots,
-            queues=parts.guest.queues if kind == "crossfuse" else 1)
+            queues=parts.guest.queues if kind == "crossfuse" or
+            kind.startswith("vhost-") else 1)
         folder.reproduce(self.server, self.machine)
         self.lines = []
         self.boots = 0

@@ -13,7 +13,10 @@ from build import Missing
 from guests import ROOT
 from packages import VIRTIOFSD, FetchError, fetch, virtiofsd_command
 
-NAMES = ("crossfuse", "virtiofsd-c", *VIRTIOFSD, "none")
+# What crossfuse stands in front of, by the name of the two together.
+BEHIND = {"vhost-c": "virtiofsd-c",
+          **{"vhost-" + name.split("-")[1]: name for name in VIRTIOFSD}}
+NAMES = ("crossfuse", "virtiofsd-c", *VIRTIOFSD, *BEHIND, "none")
 C_VIRTIOFSD = pathlib.Path("/usr/lib/qemu/virtiofsd")
 
 
@@ -70,10 +73,20 @@ class Server:
         self.kind = kind
         self.sock = pathlib.Path(sock)
         self.log = log
-        self.cmd = command(kind, share, sock, debug)
         self.process = None
+        self.behind = None
+        if kind in BEHIND:
+            back = str(sock) + "-back"
+            self.behind = Server(BEHIND[kind], share, back, log, debug)
+            self.cmd = crossfuse_command() + ["virtio:%s" % sock,
+                                              "vhost:%s" % back]
+            self.cmd += ["--log-level", "debug"] if debug else []
+        else:
+            self.cmd = command(kind, share, sock, debug)
 
     def start(self):
+        if self.behind:
+            self.behind.start()
         with open(self.log, "ab") as out:
             self.process = children.start(
                 self.cmd, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -108,6 +121,8 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         children.forget(self.process)
+        if self.behind:
+            self.behind.stop()
 
     def __enter__(self):
         self.start()

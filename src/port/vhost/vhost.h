@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vhost:SOCKET: a vhost-user-fs device of another program is the server, and
+ * this is its driver. Its rings are of our own, in memory that it shares with
+ * nobody else, and so are headers and names, copied in and out, since the back
+ * end could change them under the translation's hands. The bytes of a file
+ * stay where the client has them: the back end is given the guest's memory.
+ *
+ * Locks, in this order: the server's, queues' by their number, the pool's.
+ * None is held when a call is ended.
+ */
+#ifndef VHOST_H
+#define VHOST_H
+
+#include "../../relay.h"
+#include "../../vhost/driver.h"
+#include "../port.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Queue 0 is for what has no answer and must not wait for others. */
+#define VHOST_QUEUES	 17U
+#define VHOST_QUEUE_SIZE 512U
+#define VHOST_PIECES	 VHOST_QUEUE_SIZE
+
+/* Sizes of a piece of shared memory: 512 bytes, and powers of two from it. */
+#define VHOST_SIZE_SHIFT 9
+#define VHOST_SIZES	 16
+
+struct vhost_server;
+
+/* vhost_memory.c: pieces of the driver's memory, for any thread. */
+struct vhost_pool {
+	pthread_mutex_t lock;
+	char *base;
+	size_t size, taken;
+	/* Pieces to be had again, by size; noted where nobody can write. */
+	struct vhost_pieces {
+		void **list;
+		size_t count, space;
+	} free[VHOST_SIZES];
+};
+
+void vhost_pool_init(struct vhost_pool *pool);
+/* All pieces are given back by this. */
+void vhost_pool_set(struct vhost_pool *pool, void *base, size_t size);
+void vhost_pool_destroy(struct vhost_pool *pool);
+void *vhost_pool_take(struct vhost_pool *pool, size_t size); /* or NULL */
+void vhost_pool_give(struct vhost_pool *pool, void *piece, size_t size);
+
+/* vhost_request.c: one request in the back end's hands, or waiting for it. */
+struct vhost_flight {
+	struct vhost_flight *next, *previous;
+	struct call *call; /* NULL: nobody waits for it any more */
+	char *memory;	   /* shared: request, then reply; NULL: not sent yet */
+	size_t size;
+	char *reply;
+	size_t reply_len; /* of it, in MEMORY */
+	bool in_place;	  /* the bytes of a READ are where they belong */
+};
+
+struct vhost_list {
+	struct vhost_flight *first, *last;
+};
+
+void vhost_list_add(struct vhost_list *list, struct vhost_flight *request);
+void vhost_list_remove(struct vhost_list *list, struct vhost_flight *request);
+
+struct vhost_queue {
+	struct vhost_server *server;
+	pthread_mutex_t lock;
+	pthread_cond_t drained;		  /* SENT is empty */
+	struct vhost_driver_queue *queue; /* NULL: there is no back end */
+	struct vhost_list sent;		  /* the back end has them */
+	struct vhost_list waiting;	  /* for room, or for the back end */
+	bool runs;			  /* may be added to */
+	bool broken;			  /* the back end broke the rules */
+};
+
+struct vhost_server {
+	struct server server;
+	const char *path;
+	struct relay *relay;
+	/* Of the connection: nobody sets it up or changes memory meanwhile. */
+	pthread_mutex_t lock;
+	struct vhost_driver driver;
+	struct relay_region *regions; /* the guest's; descriptors are ours */
+	unsigned int region_count;
+	struct vhost_pool pool;
+	struct vhost_queue queues[VHOST_QUEUES];
+	unsigned int queue_count; /* of them, the back end's */
+	pthread_t reaper;
+	int wake_fd;
+	atomic_bool closing;
+	atomic_int gone;   /* there is no back end: what calls get; 0: it is */
+	atomic_bool begun; /* the back end has seen INIT and no DESTROY */
+};
+
+/* Sends what waits as far as there is room. With the queue's lock held. */
+void vhost_queue_send(struct vhost_queue *queue);
+
+/*
+ * Ends the calls that the back end has answered; whether there was anything.
+ * ARM: it is to signal the next one.
+ */
+bool vhost_queue_reap(struct vhost_queue *queue, bool arm);
+
+/* Those of LIST that somebody waits for get ERROR; it is freed. */
+void vhost_fail(struct vhost_list *list, int error);
+
+/* Ends all calls of QUEUE; what the back end has stays its own. */
+void vhost_queue_abandon(struct vhost_queue *queue, int error);
+
+/* vhost_setup.c: the connection. 0 or -errno, logged. */
+int vhost_server_connect(struct vhost_server *server);
+void vhost_server_disconnect(struct vhost_server *server);
+int vhost_set_memory(struct vhost_server *server,
+		     const struct relay_region *regions, unsigned int count);
+void vhost_wake(const struct vhost_server *server);
+
+/* The thread that ends calls whose client sleeps, and sees the end come. */
+void *vhost_reaper(void *server);
+
+#endif
