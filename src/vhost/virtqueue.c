@@ -13,8 +13,6 @@
 
 /* What must not be read or written twice, or torn, because a guest looks on. */
 #define READ_16(p)     le16toh(__atomic_load_n((p), __ATOMIC_RELAXED))
-#define READ_32(p)     le32toh(__atomic_load_n((p), __ATOMIC_RELAXED))
-#define READ_64(p)     le64toh(__atomic_load_n((p), __ATOMIC_RELAXED))
 #define WRITE_16(p, v) __atomic_store_n((p), htole16(v), __ATOMIC_RELAXED)
 #define WRITE_32(p, v) __atomic_store_n((p), htole32(v), __ATOMIC_RELAXED)
 
@@ -97,28 +95,40 @@ static int copy_bytes(const struct memory *memory, uint64_t guest, void *buf,
 	return 0;
 }
 
-/* Reads one descriptor, into the machine's byte order. */
-static int read_desc(const struct table *table, unsigned int index,
-		     const struct memory *memory, unsigned int *hint,
-		     struct vring_desc *ret_desc)
+/* A descriptor in the machine's byte order, of the 16 bytes that it is. */
+static inline struct vring_desc desc_of(uint64_t first, uint64_t second)
 {
-	const struct vring_desc *desc = table->desc;
+	second = le64toh(second);
+	return (struct vring_desc){
+		.addr = le64toh(first),
+		.len = (uint32_t)second,
+		.flags = (uint16_t)(second >> 32),
+		.next = (uint16_t)(second >> 48),
+	};
+}
 
-	if (desc) {
-		desc += index;
-		ret_desc->addr = READ_64(&desc->addr);
-		ret_desc->len = READ_32(&desc->len);
-		ret_desc->flags = READ_16(&desc->flags);
-		ret_desc->next = READ_16(&desc->next);
-		return 0;
-	}
-	if (copy_bytes(memory, table->guest + index * sizeof(*ret_desc),
-		       ret_desc, sizeof(*ret_desc), hint) < 0)
+/* Of a table that is in one piece, and aligned. */
+static inline struct vring_desc plain_desc(const struct vring_desc *desc)
+{
+	const uint64_t *words = (const void *)desc;
+
+	return desc_of(__atomic_load_n(&words[0], __ATOMIC_RELAXED),
+		       __atomic_load_n(&words[1], __ATOMIC_RELAXED));
+}
+
+/* Of one that is not. */
+static __attribute__((noinline)) int copy_desc(const struct table *table,
+					       unsigned int index,
+					       const struct memory *memory,
+					       unsigned int *hint,
+					       struct vring_desc *ret_desc)
+{
+	uint64_t words[2];
+
+	if (copy_bytes(memory, table->guest + index * sizeof(words), words,
+		       sizeof(words), hint) < 0)
 		return -EFAULT;
-	ret_desc->addr = le64toh(ret_desc->addr);
-	ret_desc->len = le32toh(ret_desc->len);
-	ret_desc->flags = le16toh(ret_desc->flags);
-	ret_desc->next = le16toh(ret_desc->next);
+	*ret_desc = desc_of(words[0], words[1]);
 	return 0;
 }
 
@@ -194,47 +204,90 @@ static const char *add_desc(struct virtqueue *vq, const struct memory *memory,
 	return NULL;
 }
 
+/* Where a walk along a chain is; told to CHAIN by walk_tell(). */
+struct walk {
+	struct iovec *next, *end; /* the piece to fill; where room ends */
+	char *behind; /* what can be added to the piece before; NULL: nothing */
+	size_t left;  /* bytes that may still come in this direction */
+	bool write;   /* the direction */
+};
+
+static void walk_tell(const struct walk *walk, struct chain *chain)
+{
+	unsigned int count = (unsigned int)(walk->next - chain->iov);
+
+	if (walk->write) {
+		chain->out_count = count - chain->in_count;
+		chain->out_len = UINT32_MAX - walk->left;
+	} else {
+		chain->in_count = count;
+		chain->in_len = UINT32_MAX - walk->left;
+	}
+}
+
+/* Goes on behind what CHAIN has. */
+static struct walk walk_from(const struct chain *chain)
+{
+	bool write = chain->out_count || chain->out_len;
+	unsigned int pieces = write ? chain->out_count : chain->in_count;
+	struct walk walk = {
+		.next = chain->iov + chain->in_count + chain->out_count,
+		.end = chain->iov + chain->space,
+		.left = UINT32_MAX - (write ? chain->out_len : chain->in_len),
+		.write = write,
+	};
+
+	if (pieces)
+		walk.behind =
+			(char *)walk.next[-1].iov_base + walk.next[-1].iov_len;
+	return walk;
+}
+
 /*
- * The same for the plain case, which a transfer of many pages has for each of
- * them: a piece in WINDOW. False, with nothing done: look closer.
+ * Adds what one descriptor says in the plain case, which a transfer of many
+ * pages has for each of them: a piece in WINDOW. False, with nothing done:
+ * look closer.
  */
-static inline bool add_plain(struct chain *chain, const struct vring_desc *desc,
+static inline bool add_plain(struct walk *walk, struct chain *chain,
+			     const struct vring_desc *desc,
 			     const struct memory_window *window)
 {
 	bool write = desc->flags & VRING_DESC_WRITE;
-	unsigned int *count = write ? &chain->out_count : &chain->in_count;
-	size_t *total = write ? &chain->out_len : &chain->in_len;
 	uint64_t at = desc->addr - window->guest;
-	unsigned int total_count = chain->in_count + chain->out_count;
-	struct iovec *next;
-	char *host;
+	char *host = window->host + at;
 
 	if (at >= window->size || desc->len > window->size - at || !desc->len)
 		return false;
-	if ((!write && chain->out_count) || desc->len > UINT32_MAX - *total)
+	if (walk->next == walk->end) /* it may have to grow */
 		return false;
-	if (total_count == chain->space)
-		return false; /* it may have to grow */
-	next = &chain->iov[total_count];
-	host = window->host + at;
-	if (*count && (char *)next[-1].iov_base + next[-1].iov_len == host) {
-		next[-1].iov_len += desc->len;
-	} else {
-		*next = (struct iovec){ host, desc->len };
-		(*count)++;
+	if (write != walk->write) {
+		if (!write)
+			return false;
+		walk_tell(walk, chain);
+		walk->write = true;
+		walk->left = UINT32_MAX;
+		walk->behind = NULL;
 	}
-	*total += desc->len;
+	if (desc->len > walk->left)
+		return false;
+	if (host == walk->behind) {
+		walk->next[-1].iov_len += desc->len;
+	} else {
+		*walk->next++ = (struct iovec){ host, desc->len };
+	}
+	walk->behind = host + desc->len;
+	walk->left -= desc->len;
 	return true;
 }
 
 /* Goes over to the indirect table of DESC. NULL, or what is wrong. */
-static const char *enter_indirect(struct virtqueue *vq,
-				  const struct memory *memory,
+static const char *enter_indirect(const struct memory_window *window,
 				  const struct vring_desc *desc,
 				  unsigned int max, struct table *table)
 {
+	uint64_t at = desc->addr - window->guest;
 	size_t len = desc->len;
-	void *host;
+	const char *host = window->host + at;
 
 	if (desc->flags & VRING_DESC_NEXT)
 		return "an indirect descriptor with a next one";
@@ -244,16 +297,24 @@ static const char *enter_indirect(struct virtqueue *vq,
 		return "an indirect table longer than a chain may be";
 	if (desc->addr + len < desc->addr)
 		return "an indirect table beyond the end of the address space";
-	host = memory_of_guest(memory, desc->addr, &len, &vq->hint);
-	if (!host)
+	if (at >= window->size)
 		return "an indirect table outside the guest's memory";
 	table->count = desc->len / (unsigned int)sizeof(struct vring_desc);
 	table->guest = desc->addr;
 	/* Where it crosses regions, or is not aligned, it is copied. */
-	table->desc = len == desc->len && aligned(host, sizeof(uint64_t))
-			      ? host
+	table->desc = len <= window->size - at &&
+				      aligned(host, sizeof(uint64_t))
+			      ? (const void *)host
 			      : NULL;
 	return NULL;
+}
+
+/* What is not plain, to a chain that was told of all before. */
+static __attribute__((noinline)) const char *
+add_closely(struct virtqueue *vq, const struct memory *memory,
+	    struct vring_desc desc, struct chain *chain, unsigned int max)
+{
+	return add_desc(vq, memory, &desc, chain, max + PIECES_EXTRA);
 }
 
 /* Follows the chain that begins with chain->head. NULL, or what is wrong. */
@@ -265,22 +326,32 @@ static const char *walk(struct virtqueue *vq, const struct memory *memory,
 						     : vq->num;
 	unsigned int index = chain->head, seen = 0;
 	struct memory_window window = { 0 };
+	struct walk at = {
+		.next = chain->iov,
+		.end = chain->iov + chain->space,
+		.left = UINT32_MAX,
+	};
 	bool indirect = false;
 
 	for (;;) {
-		struct vring_desc desc;
+		struct vring_desc desc, copy;
 		const char *why;
 
 		if (index >= table.count)
 			return "a descriptor index beyond the table";
 		if (seen++ >= table.count)
 			return "a chain that never ends";
-		if (read_desc(&table, index, memory, &vq->hint, &desc) < 0)
+		if (table.desc)
+			desc = plain_desc(&table.desc[index]);
+		else if (copy_desc(&table, index, memory, &vq->hint, &copy) < 0)
 			return "an indirect table outside the guest's memory";
+		else
+			desc = copy;
 		if (desc.flags & VRING_DESC_INDIRECT) {
 			if (indirect)
 				return "an indirect table within another one";
-			why = enter_indirect(vq, memory, &desc, max, &table);
+			window = memory_window(memory, desc.addr, &vq->hint);
+			why = enter_indirect(&window, &desc, max, &table);
 			if (why)
 				return why;
 			indirect = true;
@@ -288,17 +359,21 @@ static const char *walk(struct virtqueue *vq, const struct memory *memory,
 			seen = 0;
 			continue;
 		}
-		if (!add_plain(chain, &desc, &window)) {
-			window = memory_window(memory, desc.addr, &vq->hint);
-			if (!add_plain(chain, &desc, &window)) {
-				why = add_desc(vq, memory, &desc, chain,
-					       max + PIECES_EXTRA);
-				if (why)
-					return why;
-			}
-		}
-		if (!(desc.flags & VRING_DESC_NEXT))
+		if (add_plain(&at, chain, &desc, &window))
+			goto next;
+		window = memory_window(memory, desc.addr, &vq->hint);
+		if (add_plain(&at, chain, &desc, &window))
+			goto next;
+		walk_tell(&at, chain);
+		why = add_closely(vq, memory, desc, chain, max);
+		if (why)
+			return why;
+		at = walk_from(chain);
+next:
+		if (!(desc.flags & VRING_DESC_NEXT)) {
+			walk_tell(&at, chain);
 			return NULL;
+		}
 		index = desc.next;
 	}
 }
