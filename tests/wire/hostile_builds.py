@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The hostile load on a crossfuse with AddressSanitizer and one with
-ThreadSanitizer, side by side."""
+"""The hostile load on a crossfuse with AddressSanitizer, on one with
+ThreadSanitizer, and on one as it is, with its filter; side by side."""
 import os
 import subprocess
 import sys
@@ -20,8 +20,9 @@ def build(kind):
 
 
 def load(seconds, seed):
-    """Ends the test with 1 if one of both finds something."""
+    """Ends the test with 1 if one of them finds something."""
     programs = [build(kind) for kind in ("address", "thread")]
+    programs.append(os.environ.get("CROSSFUSE", "build/src/crossfuse"))
     running = [subprocess.Popen(
         ["nice", sys.executable, HERE + "/hostile_load.py", program,
          str(seconds), str(seed)], stdout=subprocess.PIPE, text=True,

@@ -147,12 +147,12 @@ class Mover:
 
     def move_out(self):
         """Out of the share and back, while somebody may be below it."""
-        here = self.folder((1, 2))
-        if "moved" in os.listdir(self.parking):
-            os.rename("moved", self.name(), src_dir_fd=self.parking,
+        here, there = self.folder((0, 1, 2)), self.random.choice("xyz")
+        if there in os.listdir(self.parking):
+            os.rename(there, self.name(), src_dir_fd=self.parking,
                       dst_dir_fd=here)
         else:
-            os.rename(self.name(), "moved", src_dir_fd=here,
+            os.rename(self.random.choice("abcd"), there, src_dir_fd=here,
                       dst_dir_fd=self.parking)
         self.done["moved out"] += 1
 
@@ -175,9 +175,20 @@ class Mover:
             os.write(fd, b"new")
         self.done["others"] += 1
 
+    def mend(self):
+        """What is moved away or replaced comes back, so that it goes on."""
+        at, name = self.folder((0, 1, 1)), self.random.choice("abc")
+        os.mkdir(name, dir_fd=at)
+        at = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=at)
+        self.opened.append(at)
+        os.mkdir("d", dir_fd=at)
+        for link in "link", "g":
+            os.symlink(self.outside, link, dir_fd=at)
+        self.done["others"] += 1
+
     def run(self):
-        acts = [self.swap] * 5 + [self.move] * 3 + [self.move_out,
-                                                    self.replace]
+        acts = [self.swap] * 5 + [self.move] * 3 + \
+            [self.move_out] * 2 + [self.replace] + [self.mend] * 3
         # It paces itself: the load is to get at the processor, too.
         while not select.select([sys.stdin], [], [], 0.001)[0]:
             for _ in range(20):

@@ -10,7 +10,7 @@ from hostile_host import NAMES
 
 LOOKUP, FORGET, SYMLINK, MKNOD, MKDIR, LINK, OPEN = 1, 2, 6, 8, 9, 13, 14
 WRITE, RELEASE, SETXATTR, FLUSH, INIT, OPENDIR = 16, 18, 21, 25, 26, 27
-READDIR, RELEASEDIR, SETLK, SETLKW, CREATE = 28, 29, 32, 33, 35
+READDIR, RELEASEDIR, GETLK, SETLK, SETLKW, CREATE = 28, 29, 31, 32, 33, 35
 INTERRUPT, DESTROY, IOCTL, BATCH_FORGET, TMPFILE = 36, 38, 39, 42, 51
 ENTRIES = {LOOKUP, SYMLINK, MKNOD, MKDIR, LINK, CREATE, TMPFILE}
 OPENS = {OPEN, OPENDIR}
@@ -21,12 +21,12 @@ COUNTED = {12: "renames", 45: "renames", INTERRUPT: "interrupts",
 
 # What follows the header, a letter each: see Guest.part().
 BODIES = {
-    LOOKUP: "n", FORGET: "c", 3: "b0h", 4: "bi" "hpopppiiimiuu0", 5: "",
+    LOOKUP: "n", FORGET: "c", 3: "b0h", 4: "Vihpopppiiimiuu0", 5: "",
     SYMLINK: "nt", MKNOD: "mi00n", MKDIR: "m0n", 10: "n", 11: "n",
     12: "dnn", LINK: "dn", OPEN: "f0", 15: "hpz0of0", WRITE: "hpw", 17: "",
     RELEASE: "hfbo", 20: "hb0", SETXATTR: "s", 22: "z0x", 23: "z0", 24: "x",
     FLUSH: "h00o", INIT: "I", OPENDIR: "f0", READDIR: "hpz0of0",
-    RELEASEDIR: "hfbo", 30: "hb0", 31: "hokTib0", SETLK: "hokTib0",
+    RELEASEDIR: "hfbo", 30: "hb0", GETLK: "hokTib0", SETLK: "hokTib0",
     SETLKW: "hokTib0", 34: "b0", CREATE: "fm00n", INTERRUPT: "q",
     37: "pz0", DESTROY: "", IOCTL: "C", 40: "hlbi", 41: "lpz0ll",
     BATCH_FORGET: "F", 43: "hppb0", 44: "hpz0of0", 45: "db0nn", 46: "hpb0",
@@ -35,7 +35,8 @@ BODIES = {
 }
 # How often each: what finds and opens most, what resets all seldom.
 WEIGHTS = {LOOKUP: 40, CREATE: 8, OPEN: 14, OPENDIR: 8, READDIR: 8, 44: 8,
-           SETLK: 12, SETLKW: 8, SETXATTR: 10, RELEASE: 10, RELEASEDIR: 6,
+           GETLK: 6, SETLK: 12, SETLKW: 8, SETXATTR: 10, RELEASE: 10,
+           RELEASEDIR: 6, 4: 5,
            INIT: 0.05, DESTROY: 0.05, 50: 0.1, 20: 0.5, 30: 0.5, 12: 8, 45: 8,
            15: 6, WRITE: 6, MKDIR: 5, INTERRUPT: 6, FORGET: 4}
 BAD_NAMES = [b"..", b".", b"", b"a/b", b"../outside/secret", b"/etc/passwd",
@@ -122,6 +123,8 @@ class Guest:
         if letter == "b":
             return pack("I", draw.randrange(8) if draw.random() < 0.9 else
                         draw.getrandbits(32))
+        if letter == "V":
+            return pack("I", draw.getrandbits(12))
         if letter == "u":
             return pack("I", draw.choice((0, 1000, 65534, 0xffffffff)))
         if letter == "z":
@@ -222,7 +225,9 @@ class Guest:
             node, handle = self.handles.pop(draw.randrange(len(self.handles)))
             chosen = self.pack("QIIQ", handle, 0, draw.randrange(4),
                                   draw.randrange(6))
-        elif code in (SETLK, SETLKW) and self.handles and \
+        elif code == LOOKUP and draw.random() < 0.1:
+            chosen = b"..\0"
+        elif code in (GETLK, SETLK, SETLKW) and self.handles and \
                 draw.random() < 0.8:
             # The same few files again and again, so that some wait.
             node, handle = draw.choice(self.handles[:8])
