@@ -219,6 +219,10 @@ static void answer(struct vhost_flight *request, size_t len)
 		call_done(call);
 		return;
 	}
+	if (!len && call->state.opcode == CF_DESTROY) {
+		call_reply(call, 0); /* virtiofsd up to 1.13 has no answer */
+		return;
+	}
 	head = crossfuse_reply_head_len(&call->state, len);
 	if (len < OUT_HEADER || !call_reserve(call, head - OUT_HEADER)) {
 		call_fail(call, -EIO);
