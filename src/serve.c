@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "serve.h"
+#include "ending.h"
 #include "log.h"
 #include "options.h"
 #include "port/port.h"
@@ -217,9 +218,14 @@ static void reap(struct serving *serving, bool stop)
 
 static void wait_for_connections(struct serving *serving)
 {
+	bool ending = false;
 	uint64_t count;
 
 	for (;;) {
+		/* From here on the process ends, whoever still waits. */
+		if (terminated && !ending)
+			ending_begin();
+		ending |= terminated;
 		reap(serving, terminated);
 		if (!serving->connections)
 			return;

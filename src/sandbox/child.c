@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "child.h"
+#include "../ending.h"
 #include "../leftover.h"
 #include "../log.h"
 #include <dirent.h>
@@ -14,8 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How long a child has after a signal that should end it. */
-#define PATIENCE   50
+/*
+ * How long a child has after a signal that should end it; then it is killed. A
+ * thread that a file system keeps in the kernel does not even end by that, and
+ * is not waited for.
+ */
+#define PATIENCE   40
+#define KILLED	   4
 #define PAUSE_NSEC 200000000
 
 /* ENDING: the signal that the child was sent, 0: none. */
@@ -31,14 +37,23 @@ static int result_of(int status, int ending)
 	return -ECHILD;
 }
 
+static int leave(pid_t child)
+{
+	log_error("the server, process %ld, is kept by a file system that "
+		  "does not answer: it is left alone",
+		  (long)child);
+	return -ECHILD;
+}
+
 /*
  * The first process of a name space ignores a signal that it does not handle
  * yet, so one that should end it is sent until it does.
  */
-static int wait_for(pid_t child, const sigset_t *signals)
+static int wait_for(pid_t child, const sigset_t *signals, int told)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NSEC };
 	int ending = 0, sent = 0, status, signal_number;
+	char byte;
 
 	for (;;) {
 		if (waitpid(child, &status, WNOHANG) == child)
@@ -50,6 +65,13 @@ static int wait_for(pid_t child, const sigset_t *signals)
 			if (signal_number < 0 && errno == EAGAIN)
 				kill(child,
 				     ++sent < PATIENCE ? ending : SIGKILL);
+			if (sent > PATIENCE + KILLED)
+				return leave(child);
+		}
+		/* The child has said that it cannot wait: see ending.h. */
+		if (signal_number == SIGIO && read(told, &byte, 1) == 1) {
+			ending = SIGKILL;
+			sent = PATIENCE;
 		}
 		if (signal_number == SIGTERM || signal_number == SIGINT) {
 			ending = signal_number;
@@ -112,22 +134,37 @@ void child_end_with_parent(void)
 int child_start(void)
 {
 	sigset_t signals, old;
+	int told[2], ret;
 	pid_t child;
-	int ret;
 
+	/* By a signal, for that is what the parent waits for. */
+	if (pipe2(told, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    fcntl(told[0], F_SETOWN, getpid()) < 0 ||
+	    fcntl(told[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0) {
+		ret = -errno;
+		log_error("cannot start a process: %m");
+		return ret;
+	}
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGIO);
 	sigprocmask(SIG_BLOCK, &signals, &old);
 	child = fork();
 	if (child < 0) {
 		ret = -errno;
 		log_error("cannot start a process: %m");
 	} else if (child > 0) {
-		ret = wait_for(child, &signals);
+		close(told[1]);
+		ret = wait_for(child, &signals, told[0]);
+		/* That its end was closed is told too, and is nothing. */
+		signal(SIGIO, SIG_IGN);
+		close(told[0]);
 	} else {
 		leftover_forget();
+		ending_tell(told[1]);
+		close(told[0]);
 		/* Nothing can be typed into a terminal from here. */
 		setsid();
 		child_end_with_parent();

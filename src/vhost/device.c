@@ -26,12 +26,11 @@ int vhost_take_fd(struct request *rq)
 	return fd;
 }
 
-/* A peer that stops in the middle of a message must not hold up the end. */
+/* A peer that reads no answers must not hold up the end. */
 static void limit_patience(int fd)
 {
 	struct timeval limit = { .tv_sec = MESSAGE_SECONDS };
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
@@ -58,6 +57,12 @@ int vhost_device_init(struct vhost_device *device,
 	for (unsigned int i = 0; i < VHOST_QUEUES_MAX; i++)
 		device->rings[i].kick = -1;
 	return 0;
+}
+
+void vhost_device_set_stop(struct vhost_device *device, int stop_fd)
+{
+	device->channel.message_seconds = MESSAGE_SECONDS;
+	device->channel.stop_fd = stop_fd;
 }
 
 void vhost_device_offer_config(struct vhost_device *device, const void *config,
@@ -386,6 +391,8 @@ int vhost_device_handle(struct vhost_device *device)
 	r = vhost_receive(&device->channel, &rq.message, rq.fds, &rq.fd_count);
 	if (r == 0 || r == -ECONNRESET)
 		return 0;
+	if (r == -ECANCELED) /* the caller knows */
+		return 1;
 	if (r == -EPROTO || r == -EAGAIN) {
 		log_error("the front end sent a message that is not of the "
 			  "vhost-user protocol: the connection ends");

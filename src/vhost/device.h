@@ -79,6 +79,9 @@ int vhost_device_init(struct vhost_device *device,
 void vhost_device_offer_config(struct vhost_device *device, const void *config,
 			       size_t len);
 
+/* A message that comes in pieces is waited for until STOP_FD can be read. */
+void vhost_device_set_stop(struct vhost_device *device, int stop_fd);
+
 /*
  * Reads and handles one message. 1: go on; 0: the front end has disconnected;
  * -errno, logged: it cannot be talked to any longer.

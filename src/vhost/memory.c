@@ -242,6 +242,19 @@ void *memory_of_user(const struct memory *memory, uint64_t user, size_t len)
 	return NULL;
 }
 
+bool memory_untouched(const struct memory *memory, uint64_t user)
+{
+	struct stat st;
+
+	for (unsigned int i = 0; i < memory->count; i++) {
+		const struct slot *s = &memory->slots[i];
+
+		if (user >= s->user && user - s->user < s->size)
+			return fstat(s->mapping->fd, &st) == 0 && !st.st_blocks;
+	}
+	return false;
+}
+
 static bool within(const struct slot *slot, uint64_t guest)
 {
 	return guest >= slot->guest && guest - slot->guest < slot->size;

@@ -78,4 +78,7 @@ struct memory_part {
 bool memory_part(const struct memory *memory, unsigned int index,
 		 struct memory_part *ret_part);
 
+/* Whether nobody ever wrote to the file that has the user address USER. */
+bool memory_untouched(const struct memory *memory, uint64_t user);
+
 #endif

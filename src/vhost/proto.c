@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "proto.h"
+#include "../thread.h"
 #include <byteswap.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -195,11 +197,35 @@ static int take_fds(struct msghdr *msg, int *fds, unsigned int *ret_count)
 	return 0;
 }
 
+/* 0, -EAGAIN at UNTIL, or -ECANCELED. */
+static int wait_readable(const struct vhost_channel *channel, uint64_t until)
+{
+	struct pollfd fds[] = {
+		{ .fd = channel->fd, .events = POLLIN },
+		{ .fd = channel->stop_fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		uint64_t now = thread_now();
+
+		if (now >= until)
+			return -EAGAIN;
+		if (poll(fds, 2, (int)((until - now) / 1000000) + 1) < 0 &&
+		    errno != EINTR)
+			return -errno;
+		if (fds[1].revents)
+			return -ECANCELED;
+		if (fds[0].revents)
+			return 0;
+	}
+}
+
 /*
  * Reads LEN bytes, the descriptors included that come with them; 1, 0 at the
  * end of the stream before the first byte, or -errno.
  */
-static int receive_bytes(int fd, void *buf, size_t len, int *fds,
+static int receive_bytes(const struct vhost_channel *channel, uint64_t until,
+			 void *buf, size_t len, int *fds,
 			 unsigned int *fd_count)
 {
 	size_t done = 0;
@@ -221,7 +247,11 @@ static int receive_bytes(int fd, void *buf, size_t len, int *fds,
 		ssize_t n;
 		int r;
 
-		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		r = channel->message_seconds ? wait_readable(channel, until)
+					     : 0;
+		if (r < 0)
+			return r;
+		n = recvmsg(channel->fd, &msg, MSG_CMSG_CLOEXEC);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -261,12 +291,13 @@ static int accept_header(struct vhost_channel *channel,
 int vhost_receive(struct vhost_channel *channel, struct vhost_message *message,
 		  int fds[VHOST_MAX_FDS], unsigned int *ret_fd_count)
 {
+	uint64_t until = thread_now() + channel->message_seconds * SECOND_NS;
 	unsigned int fd_count = 0;
 	int r;
 
 	/* What a short payload leaves out is 0, not the last message's. */
 	memset(message, 0, sizeof(*message));
-	r = receive_bytes(channel->fd, &message->header,
+	r = receive_bytes(channel, until, &message->header,
 			  sizeof(message->header), fds, &fd_count);
 	if (r <= 0)
 		goto fail;
@@ -274,7 +305,7 @@ int vhost_receive(struct vhost_channel *channel, struct vhost_message *message,
 	if (r < 0)
 		goto fail;
 	if (message->header.size) {
-		r = receive_bytes(channel->fd, &message->payload,
+		r = receive_bytes(channel, until, &message->payload,
 				  message->header.size, fds, &fd_count);
 		if (r == 0)
 			r = -EPROTO;

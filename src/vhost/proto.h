@@ -274,6 +274,12 @@ struct vhost_channel {
 	int fd;
 	bool known;   /* the peer's byte order is known; at first false */
 	bool swapped; /* and it is not this machine's; at first false */
+	/*
+	 * A message takes no longer than this from its first byte on, and ends
+	 * with -ECANCELED when STOP_FD can be read; 0: it may take its time.
+	 */
+	unsigned int message_seconds;
+	int stop_fd;
 };
 
 /*

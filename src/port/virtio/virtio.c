@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "virtio.h"
+#include "../../ending.h"
 #include "../../log.h"
 #include <errno.h>
 #include <poll.h>
@@ -193,10 +194,14 @@ static int virtio_serve(struct client *base, struct relay *relay)
 		return r;
 	r = follow(client);
 	client->ending = true;
+	ending_begin();
 	vhost_device_stop(&client->device);
 	forget_calls(client);
 	relay_reset(relay);
 	pool_destroy(&client->pool);
+	ending_over();
+	if (client->left)
+		ending_over();
 	return r;
 }
 
@@ -252,6 +257,7 @@ int virtio_client_new(int fd, struct client **ret_client)
 	r = vhost_device_init(&client->device, &device_ops, fd, VIRTIO_QUEUES);
 	if (r < 0)
 		goto close_stop;
+	vhost_device_set_stop(&client->device, client->stop_fd);
 	r = init_queues(client);
 	if (r < 0)
 		goto destroy_device;

@@ -88,7 +88,6 @@ struct queue {
 	size_t unsignalled; /* bytes given back since the last interrupt */
 	unsigned int unsignalled_calls;
 	int call_fd;
-	bool call_blocks; /* a write to CALL_FD may block */
 	int err_fd;
 	int wait_fd; /* epoll: the guest's kicks, and WAKE_FD */
 	int wake_fd;
@@ -163,8 +162,8 @@ void queue_interrupt(struct queue *queue);
 /* The guest broke the rules: the queue is not served until it is reset. */
 void queue_break(struct queue *queue, const char *why);
 
-/* Signals an event descriptor of the front end; BLOCKS: writing to it may. */
-void queue_write_event(struct queue *queue, int fd, bool blocks);
+/* Signals an event descriptor of the front end. */
+void queue_write_event(struct queue *queue, int fd);
 
 /*
  * virtio_wait.c. With the queue's lock held, which is given up meanwhile:
@@ -267,6 +266,7 @@ struct virtio_client {
 	char *machine; /* NULL: not known */
 	int stop_fd;
 	bool ending; /* the front end is gone, or shall be */
+	bool left;   /* it went while it was waiting for an answer */
 };
 
 /* On the connection FD, which it takes over. 0 or -errno, logged. */

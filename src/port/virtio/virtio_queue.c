@@ -2,9 +2,7 @@
 /* Queues at work: requests are taken, submitted and given back. */
 #include "../../log.h"
 #include "virtio.h"
-#include <byteswap.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -34,20 +32,15 @@ bool queue_usable(const struct queue *queue)
 }
 
 /*
- * An emulated process writes to an event descriptor of another one as it is:
- * a 1 in the other byte order counts 2^56 and soon overflows.
+ * Any count wakes whoever waits. A 1 in this machine's byte order, whatever the
+ * front end's is: its own, read as 2^56, would soon fill the counter.
  */
-void queue_write_event(struct queue *queue, int fd, bool blocks)
+void queue_write_event(struct queue *queue, int fd)
 {
-	uint64_t one = queue->client->device.channel.swapped ? bswap_64(1) : 1;
-	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	const uint64_t one = 1;
 
-	if (fd < 0)
-		return;
-	/* One that would block is signalled already. */
-	if (blocks && poll(&ready, 1, 0) != 1)
-		return;
-	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+	/* One that is full is signalled already. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_debug("queue %u: cannot signal: %m", queue->index);
 }
 
@@ -57,7 +50,7 @@ void queue_interrupt(struct queue *queue)
 	queue->unsignalled = 0;
 	queue->unsignalled_calls = 0;
 	if (queue->mapped && virtqueue_wants_interrupt(&queue->vq))
-		queue_write_event(queue, queue->call_fd, queue->call_blocks);
+		queue_write_event(queue, queue->call_fd);
 }
 
 /* The guest broke the rules: its device is not served until it is reset. */
@@ -67,7 +60,7 @@ void queue_break(struct queue *queue, const char *why)
 	log_error("queue %u: %s: the guest's driver is broken, the queue is "
 		  "not served until it is reset",
 		  queue->index, why);
-	queue_write_event(queue, queue->err_fd, true);
+	queue_write_event(queue, queue->err_fd);
 }
 
 /* The next request; NULL if there is none, or the queue cannot be used. */

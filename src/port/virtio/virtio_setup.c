@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Queues from their beginning to their end. */
+#include "../../ending.h"
 #include "../../log.h"
 #include "../../thread.h"
 #include "virtio.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,9 +78,10 @@ static void remap(struct queue *queue, struct view *view)
 		virtqueue_begin(&queue->vq, queue->vq.last_avail,
 				queue->vq.event_idx);
 	if (r < 0)
-		log_warn("queue %u: its ring is not in the memory that the "
-			 "front end shares",
-			 queue->index);
+		log_error("queue %u: its ring is not in memory that is shared "
+			  "with this process: give the guest a memory backend "
+			  "with share=on",
+			  queue->index);
 }
 
 static int watch_fd(struct queue *queue, int fd)
@@ -125,6 +128,12 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 
 	if (!view)
 		goto fail;
+	/* Its driver has written there: to a copy, if we see nothing. */
+	if (memory_untouched(memory, ring->place.desc))
+		log_error("queue %u: the guest's memory is not shared with "
+			  "this process, so its requests will not be seen: "
+			  "give its memory backend share=on",
+			  queue->index);
 	r = open_wait_fd(queue, ring->kick);
 	if (r < 0)
 		goto drop;
@@ -166,6 +175,19 @@ static bool wait_a_while(struct queue *queue)
 	return thread_wait(&queue->idle, &queue->lock, thread_now() + STOP_NS);
 }
 
+/* The front end may go while it waits for an answer. */
+static void note_end(struct virtio_client *client)
+{
+	struct pollfd end = { .fd = client->device.channel.fd,
+			      .events = POLLRDHUP };
+
+	if (client->left || client->ending || poll(&end, 1, 0) <= 0 ||
+	    !(end.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+		return;
+	client->left = true;
+	ending_begin();
+}
+
 /*
  * Waits until nobody serves the queue and no call is under way, but for those
  * that may wait for ever: a guest that is only paused expects their answer in
@@ -180,6 +202,7 @@ static void wait_idle(struct queue *queue, bool cancel)
 	while (queue->leader || queue->under_way > (park ? queue->parked : 0)) {
 		if (wait_a_while(queue))
 			continue;
+		note_end(queue->client);
 		if (++times == STOP_PATIENCE)
 			log_warn("queue %u: still waiting for %u requests to "
 				 "end, perhaps for a disk",
@@ -267,19 +290,29 @@ void queue_set_memory(struct queue *queue, struct memory *memory)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+/* Nobody shall wait for the front end with a queue's lock held. */
+static void never_block(int fd)
+{
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 void queue_set_call(struct queue *queue, int fd)
 {
+	never_block(fd);
 	pthread_mutex_lock(&queue->lock);
 	reopen_fd(&queue->call_fd, fd);
-	queue->call_blocks = fd >= 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	/* What was given back before might have been signalled nowhere. */
 	if (queue->mapped)
-		queue_write_event(queue, fd, queue->call_blocks);
+		queue_write_event(queue, fd);
 	pthread_mutex_unlock(&queue->lock);
 }
 
 void queue_set_err(struct queue *queue, int fd)
 {
+	never_block(fd);
 	pthread_mutex_lock(&queue->lock);
 	reopen_fd(&queue->err_fd, fd);
 	pthread_mutex_unlock(&queue->lock);

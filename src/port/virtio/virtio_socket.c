@@ -20,6 +20,9 @@
 
 #define MONITOR_PREFIX "qemu-system-"
 
+/* Connections that have not said anything yet; the oldest gives way. */
+#define SILENT_MAX 16
+
 /* Where the socket is to be made. */
 struct place {
 	const char *path;
@@ -205,7 +208,7 @@ static int bind_and_listen(const struct place *place)
 	if (r < 0)
 		goto fail;
 	r = leftover_note(place->path);
-	if (r == 0 && listen(fd, 1) < 0)
+	if (r == 0 && listen(fd, SILENT_MAX) < 0)
 		r = -errno;
 	if (r < 0) {
 		log_error("%s: cannot listen: %s", place->path, strerror(-r));
@@ -273,51 +276,103 @@ static int check_inherited(int fd, bool *ret_listens)
 	return 0;
 }
 
-/* Waits until FD can be read: 1, or 0 if STOP_FD can, or -errno. */
-static int wait_readable(int fd, int stop_fd)
-{
-	struct pollfd ready[] = {
-		{ .fd = fd, .events = POLLIN },
-		{ .fd = stop_fd, .events = POLLIN },
-	};
+struct silent {
+	int fds[SILENT_MAX];
+	unsigned int count;
+};
 
-	while (poll(ready, 2, -1) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return ready[1].revents ? 0 : 1;
+static void silent_remove(struct silent *silent, unsigned int index)
+{
+	silent->count--;
+	memmove(silent->fds + index, silent->fds + index + 1,
+		(silent->count - index) * sizeof(*silent->fds));
+}
+
+/* 0 or -errno, logged. */
+static int silent_accept(struct silent *silent, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), r;
+
+	if (fd < 0) {
+		if (errno == EINTR || errno == ECONNABORTED || errno == EAGAIN)
+			return 0;
+		r = -errno;
+		log_error("cannot accept a connection: %m");
+		return r;
+	}
+	if (silent->count == SILENT_MAX) {
+		close(silent->fds[0]);
+		silent_remove(silent, 0);
+	}
+	silent->fds[silent->count++] = fd;
+	return 0;
+}
+
+/* The first that has something to say: taken out; -1: none. Who left goes. */
+static int silent_take(struct silent *silent, const struct pollfd *ready,
+		       unsigned int count)
+{
+	for (unsigned int i = count; i-- > 0;) {
+		int fd = silent->fds[i];
+		ssize_t n;
+		char byte;
+
+		if (!ready[i].revents)
+			continue;
+		n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		silent_remove(silent, i);
+		if (n == 1)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+/* As below, for one time that something happens; -EAGAIN: go on. */
+static int wait_for_talker(struct silent *silent, int listener, int stop_fd,
+			   int *ret_fd)
+{
+	struct pollfd ready[2 + SILENT_MAX] = {
+		{ .fd = stop_fd, .events = POLLIN },
+		{ .fd = listener, .events = POLLIN },
+	};
+	unsigned int count = silent->count;
+	int fd, r;
+
+	for (unsigned int i = 0; i < count; i++)
+		ready[2 + i] = (struct pollfd){ .fd = silent->fds[i],
+						.events = POLLIN };
+	if (poll(ready, 2 + count, -1) < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (ready[0].revents)
+		return 0;
+	fd = silent_take(silent, ready + 2, count);
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return 1;
+	}
+	r = ready[1].revents ? silent_accept(silent, listener) : 0;
+	return r < 0 ? r : -EAGAIN;
 }
 
 /*
  * Waits for a front end that says something: a connection that is closed
- * without a word was only somebody who asks whether the socket is taken.
+ * without a word was only somebody who asks whether the socket is taken, and
+ * one that stays silent keeps out nobody.
  */
 static int accept_talker(int listener, int stop_fd, int *ret_fd)
 {
-	for (;;) {
-		int r = wait_readable(listener, stop_fd);
-		char byte;
-		int fd;
+	struct silent silent = { .count = 0 };
+	int r;
 
-		if (r <= 0)
-			return r;
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED ||
-			       errno == EAGAIN))
-			continue;
-		if (fd < 0) {
-			r = -errno;
-			log_error("cannot accept a connection: %m");
-			return r;
-		}
-		r = wait_readable(fd, stop_fd);
-		if (r == 1 && recv(fd, &byte, 1, MSG_PEEK) == 1) {
-			*ret_fd = fd;
-			return 1;
-		}
-		close(fd);
-		if (r <= 0)
-			return r;
-	}
+	do
+		r = wait_for_talker(&silent, listener, stop_fd, ret_fd);
+	while (r == -EAGAIN);
+	while (silent.count)
+		close(silent.fds[--silent.count]);
+	return r;
 }
 
 int virtio_socket_accept(struct virtio_socket *sock, int stop_fd, int *ret_fd)
