@@ -20,8 +20,8 @@
 
 #include <linux/fuse.h>
 
-/* Idle threads that stay. */
-#define IDLE_KEPT 4
+/* Idle threads that stay: to start one takes longer than most requests. */
+#define IDLE_KEPT 12
 
 /* Wakes a thread out of read(). */
 #define WAKE_SIGNAL SIGUSR1
@@ -138,17 +138,27 @@ static void serve_request(struct reader *reader, struct mount_call *mcall,
 	atomic_fetch_add(&client->readers.idle, 1);
 }
 
-static bool to_stay(struct mount_client *client)
+/*
+ * Whether the calling thread is one too many; it is not counted any more then.
+ * Both at once: threads that find so at the same time would all leave.
+ */
+static bool is_superfluous(struct readers *readers)
 {
-	return !atomic_load(&client->stopping) &&
-	       atomic_load(&client->readers.idle) <= IDLE_KEPT;
+	unsigned int idle = atomic_load(&readers->idle);
+
+	while (idle > IDLE_KEPT)
+		if (atomic_compare_exchange_weak(&readers->idle, &idle,
+						 idle - 1))
+			return true;
+	return false;
 }
 
+/* When it returns, the thread is not counted as idle. */
 static void read_requests(struct reader *reader)
 {
 	struct mount_client *client = reader->client;
 
-	do {
+	while (!atomic_load(&client->stopping)) {
 		struct mount_call *mcall = mount_call_get(client);
 		ssize_t len;
 
@@ -166,7 +176,10 @@ static void read_requests(struct reader *reader)
 			continue;
 		}
 		serve_request(reader, mcall, (size_t)len);
-	} while (to_stay(client));
+		if (is_superfluous(&client->readers))
+			return;
+	}
+	atomic_fetch_sub(&client->readers.idle, 1);
 }
 
 static void *reader_main(void *opaque)
@@ -181,7 +194,6 @@ static void *reader_main(void *opaque)
 	pthread_mutex_unlock(&readers->lock);
 	read_requests(reader);
 	pthread_mutex_lock(&readers->lock);
-	atomic_fetch_sub(&readers->idle, 1);
 	for (struct reader **at = &readers->first; *at; at = &(*at)->next)
 		if (*at == reader) {
 			*at = reader->next;
