@@ -320,6 +320,23 @@ static void check_honest(char *guest)
 	CHECK(all(guest, 'r'));
 }
 
+/* The back end is started anew, and so is the client. */
+static void check_again(int listener, char *guest)
+{
+	struct test_call test;
+	pthread_t thread;
+
+	lie = HONEST;
+	CHECK_EQ(ask_read(&test, guest), -ENOTCONN);
+	pthread_create(&thread, NULL, back_end, &listener);
+	CHECK_EQ(ask_init(), 0);
+	memset(guest, 0, BYTES);
+	CHECK_EQ(ask_read(&test, guest), 0);
+	CHECK(all(guest, 'r'));
+	relay_destroy(&relay);
+	pthread_join(thread, NULL);
+}
+
 static void run(enum lie how, int listener, const char *path, char *guest,
 		int guest_fd)
 {
@@ -352,10 +369,15 @@ static void run(enum lie how, int listener, const char *path, char *guest,
 		CHECK_EQ(test.completions,
 			 how == HONEST ? test.completions : 1);
 		CHECK_EQ(relay_in_flight(&relay), 0);
-		relay_destroy(&relay);
+		if (how == LEAVES) {
+			pthread_join(thread, NULL);
+			check_again(listener, guest);
+		} else {
+			relay_destroy(&relay);
+			pthread_join(thread, NULL);
+		}
 	}
 	ops->close(port);
-	pthread_join(thread, NULL);
 }
 
 int main(void)

@@ -32,20 +32,49 @@ static struct vhost_queue *choose(struct vhost_server *server, uint32_t opcode)
 	return &server->queues[1 + (mine - 1) % others];
 }
 
+/*
+ * A client that begins, after the back end has ended, has one that was started
+ * anew. Nothing else runs: not the reaper either, which has ended.
+ */
+static int begin_anew(struct vhost_server *server)
+{
+	int ret;
+
+	pthread_mutex_lock(&server->lock);
+	ret = atomic_load(&server->gone);
+	if (ret < 0) {
+		if (server->reaps)
+			pthread_join(server->reaper, NULL);
+		server->reaps = false;
+		ret = vhost_server_connect(server);
+		if (ret == 0)
+			ret = thread_start(&server->reaper, 0, vhost_reaper,
+					   server);
+		server->reaps = ret == 0;
+		if (ret < 0)
+			atomic_store(&server->gone, -ENOTCONN);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return ret < 0 ? -ENOTCONN : 0;
+}
+
 static int vhost_submit(struct server *base, struct call *call)
 {
 	struct vhost_server *server = server_of(base);
-	struct vhost_queue *queue = choose(server, call->state.opcode);
+	struct vhost_queue *queue;
 	struct vhost_flight *request = calloc(1, sizeof(*request));
-	int ret;
+	int ret = 0;
 
 	if (!request)
 		return -ENOMEM;
 	request->call = call;
-	if (call->state.opcode == CF_INIT)
-		atomic_store(&server->begun, true);
-	else if (call->state.opcode == CF_DESTROY)
-		atomic_store(&server->begun, false);
+	if (call->state.opcode == CF_INIT && atomic_load(&server->gone))
+		ret = begin_anew(server);
+	if (ret < 0) {
+		free(request);
+		return ret;
+	}
+	queue = choose(server, call->state.opcode);
 	pthread_mutex_lock(&queue->lock);
 	ret = atomic_load(&server->gone);
 	if (ret == 0) {
@@ -118,7 +147,8 @@ static void vhost_detach(struct server *base)
 
 	atomic_store(&server->closing, true);
 	vhost_wake(server);
-	pthread_join(server->reaper, NULL);
+	if (server->reaps)
+		pthread_join(server->reaper, NULL);
 	if (!atomic_load(
 		    &server->gone)) /* the first to be told is the device */
 		vhost_driver_stop(&server->driver);
@@ -176,6 +206,7 @@ static int vhost_attach(struct server_port *base, struct relay *relay,
 		vhost_server_disconnect(server);
 		goto fail;
 	}
+	server->reaps = true;
 	*ret_server = &server->server;
 	return 0;
 fail:

@@ -69,7 +69,8 @@ void vhost_list_remove(struct vhost_list *list, struct vhost_flight *request);
 struct vhost_queue {
 	struct vhost_server *server;
 	pthread_mutex_t lock;
-	pthread_cond_t drained;		  /* SENT is empty */
+	pthread_cond_t drained;		  /* SENT is empty, or BUSY 0 */
+	unsigned int busy;		  /* threads that read replies */
 	struct vhost_driver_queue *queue; /* NULL: there is no back end */
 	struct vhost_list sent;		  /* the back end has them */
 	struct vhost_list waiting;	  /* for room, or for the back end */
@@ -90,10 +91,10 @@ struct vhost_server {
 	struct vhost_queue queues[VHOST_QUEUES];
 	unsigned int queue_count; /* of them, the back end's */
 	pthread_t reaper;
+	bool reaps; /* REAPER is to be joined */
 	int wake_fd;
 	atomic_bool closing;
-	atomic_int gone;   /* there is no back end: what calls get; 0: it is */
-	atomic_bool begun; /* the back end has seen INIT and no DESTROY */
+	atomic_int gone; /* there is no back end: what calls get; 0: it is */
 };
 
 /* Sends what waits as far as there is room. With the queue's lock held. */

@@ -280,6 +280,7 @@ bool vhost_queue_reap(struct vhost_queue *queue, bool arm)
 				vhost_queue_send(queue);
 			if (!queue->sent.first)
 				pthread_cond_broadcast(&queue->drained);
+			queue->busy++;
 			pthread_mutex_unlock(&queue->lock);
 			if (request->call)
 				answer(request, len);
@@ -287,6 +288,8 @@ bool vhost_queue_reap(struct vhost_queue *queue, bool arm)
 					request->size);
 			free(request);
 			pthread_mutex_lock(&queue->lock);
+			if (!--queue->busy)
+				pthread_cond_broadcast(&queue->drained);
 		}
 	} while (arm && rearm(queue));
 	if (found && queue->waiting.first)

@@ -236,6 +236,8 @@ void vhost_server_disconnect(struct vhost_server *server)
 		lost[i] = queue->sent;
 		queue->sent = (struct vhost_list){ 0 };
 		pthread_cond_broadcast(&queue->drained);
+		while (queue->busy) /* the memory is about to go */
+			pthread_cond_wait(&queue->drained, &queue->lock);
 		pthread_mutex_unlock(&queue->lock);
 	}
 	vhost_driver_close(&server->driver);
@@ -292,7 +294,8 @@ void *vhost_reaper(void *opaque)
 		;
 	if (atomic_load(&server->closing))
 		return NULL;
-	log_error("%s: the back end is gone: the client gets ENOTCONN",
+	log_error("%s: the back end is gone: the client gets ENOTCONN until it "
+		  "mounts anew",
 		  server->path);
 	pthread_mutex_lock(&server->lock);
 	vhost_server_disconnect(server);
