@@ -339,9 +339,13 @@ def parse(reply):
     return -error, reply[16:]
 
 
+# What an INIT offers: FUSE_POSIX_LOCKS, FUSE_FLOCK_LOCKS, FUSE_INIT_EXT.
+INIT_FLAGS = 1 << 1 | 1 << 10 | 1 << 30
+
+
 def init(queue, **keywords):
     error, body = parse(queue.ask(message(
-        INIT, struct.pack("<IIIII11I", 7, 36, 1 << 17, 1 << 30, 0,
+        INIT, struct.pack("<IIIII11I", 7, 36, 1 << 17, INIT_FLAGS, 0,
                           *[0] * 11)), **keywords))
     assert error == 0, error
     return body
