@@ -106,8 +106,8 @@ class Life:
         options = [f"--client-abi={self.abi}"] if draw.random() < 0.7 else []
         if draw.random() < 0.6:
             options += ["--posix-lock", "--flock"]
-        for _ in range(draw.randrange(3)):
-            options += draw.choice(OPTIONS)
+        for option in draw.sample(OPTIONS, draw.randrange(3)):
+            options += option
         sandbox = draw.choice(("none", "none", "namespace", "chroot"))
         if load.sanitized == "thread":
             sandbox = "none"  # it finds the guest's memory by its name
