@@ -254,10 +254,11 @@ static inline bool add_plain(struct walk *walk, struct chain *chain,
 {
 	bool write = desc->flags & VRING_DESC_WRITE;
 	uint64_t at = desc->addr - window->guest;
-	char *host = window->host + at;
+	char *host;
 
 	if (at >= window->size || desc->len > window->size - at || !desc->len)
 		return false;
+	host = window->host + at;
 	if (walk->next == walk->end) /* it may have to grow */
 		return false;
 	if (write != walk->write) {
@@ -287,7 +288,7 @@ static const char *enter_indirect(const struct memory_window *window,
 {
 	uint64_t at = desc->addr - window->guest;
 	size_t len = desc->len;
-	const char *host = window->host + at;
+	const char *host;
 
 	if (desc->flags & VRING_DESC_NEXT)
 		return "an indirect descriptor with a next one";
@@ -299,6 +300,7 @@ static const char *enter_indirect(const struct memory_window *window,
 		return "an indirect table beyond the end of the address space";
 	if (at >= window->size)
 		return "an indirect table outside the guest's memory";
+	host = window->host + at;
 	table->count = desc->len / (unsigned int)sizeof(struct vring_desc);
 	table->guest = desc->addr;
 	/* Where it crosses regions, or is not aligned, it is copied. */
