@@ -266,7 +266,7 @@ static ssize_t handle(struct op *op, const struct row *row)
 	return ret;
 }
 
-void dir_submit(struct dir *dir, struct call *call)
+void dir_run(struct dir *dir, struct call *call)
 {
 	struct op op = { .dir = dir, .call = call, .in = call_in(call) };
 	const struct row *row = row_of(op.in->opcode);
@@ -384,8 +384,19 @@ ssize_t op_interrupt(struct op *op)
 	return 0;
 }
 
+void dir_submit(struct dir *dir, struct call *call)
+{
+	struct mount *mount;
+
+	if (!turn_begin(dir, call, &mount))
+		return;
+	dir_run(dir, call);
+	turn_end(dir, mount);
+}
+
 void dir_cancel(struct dir *dir)
 {
+	turns_cancel(dir);
 	lock_cancel(dir);
 }
 
@@ -395,11 +406,13 @@ void dir_reset(struct dir *dir)
 	inodes_reset(dir);
 	numbers_reset(&dir->numbers);
 	lock_table_reset(dir);
+	turns_reset(dir);
 	dir->agreed = (struct agreed){ 0 };
 }
 
 void dir_destroy(struct dir *dir)
 {
+	turns_destroy(&dir->turns);
 	handles_destroy(dir);
 	lock_table_destroy(dir); /* it may hold inodes */
 	inodes_destroy(dir);
@@ -436,6 +449,7 @@ int dir_create(const struct options *options, const struct sandbox_view *view,
 	dir->timeout_sec = timeout_of(options->cache);
 	cred_init(dir, view->all_ids);
 	lock_table_init(&dir->locks);
+	turns_init(&dir->turns);
 	ret = handles_init(dir);
 	if (ret < 0)
 		close(view->root_fd);

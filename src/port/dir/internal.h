@@ -9,6 +9,7 @@
 #include "mount.h"
 #include "numbers.h"
 #include "slots.h"
+#include "turn.h"
 #include "where.h"
 #include <limits.h>
 #include <pthread.h>
@@ -94,11 +95,15 @@ struct dir {
 	struct inode_shard shards[INODE_SHARDS];
 	struct cache cache;
 	struct mounts mounts;
+	struct turns turns;
 	struct inode *root; /* held */
 	struct numbers numbers;
 	struct lock_table locks;
 	struct agreed agreed;
 };
+
+/* Runs a call that is dir_submit()'s, in whatever thread. */
+void dir_run(struct dir *dir, struct call *call);
 
 /* One request on its way through a handler. */
 struct op {

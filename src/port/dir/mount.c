@@ -233,6 +233,7 @@ struct mount *mount_add(struct dir *dir, uint64_t dev, uint64_t mnt_id, int fd,
 		if (mount) {
 			mount_seen(mount, parent, name);
 			mount->class = class_of(dir, mount, fd);
+			atomic_store(&dir->mounts.several, true);
 			mount->next = atomic_load(bucket);
 			atomic_store_explicit(bucket, mount,
 					      memory_order_release);
@@ -240,6 +241,30 @@ struct mount *mount_add(struct dir *dir, uint64_t dev, uint64_t mnt_id, int fd,
 	}
 	pthread_mutex_unlock(&dir->mounts.mutex);
 	return mount;
+}
+
+static bool begins_at(struct mount *mount, uint64_t parent, const char *name,
+		      size_t len)
+{
+	bool same;
+
+	pthread_mutex_lock(&mount->mutex);
+	same = mount->parent == parent && mount->name &&
+	       strnlen(name, len) == strlen(mount->name) &&
+	       memcmp(name, mount->name, strlen(mount->name)) == 0;
+	pthread_mutex_unlock(&mount->mutex);
+	return same;
+}
+
+struct mount *mount_begins_at(struct dir *dir, uint64_t parent,
+			      const char *name, size_t len)
+{
+	for (size_t i = 0; i < MOUNT_BUCKETS; i++)
+		for (struct mount *mount = atomic_load(&dir->mounts.buckets[i]);
+		     mount; mount = mount->next)
+			if (begins_at(mount, parent, name, len))
+				return mount;
+	return NULL;
 }
 
 int mount_hold(struct dir *dir, struct mount *mount)

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct dir;
@@ -31,9 +32,10 @@ struct mount {
 	pthread_mutex_t mutex; /* of what follows */
 	int fd;		       /* -1: closed, or HOME's is used */
 	unsigned int users;
-	bool used;	 /* since the last sweep */
-	uint64_t parent; /* the node it is mounted in, as NAME */
-	char *name;	 /* NULL: that is not known */
+	bool used;	      /* since the last sweep */
+	uint64_t parent;      /* the node it is mounted in, as NAME */
+	char *name;	      /* NULL: that is not known */
+	unsigned int running; /* requests there; under turns.lock */
 };
 
 #define MOUNT_BUCKETS 256
@@ -42,6 +44,7 @@ struct mounts {
 	_Atomic(struct mount *) buckets[MOUNT_BUCKETS];
 	pthread_mutex_t mutex; /* of adding one */
 	struct mount *home;    /* the root's */
+	_Atomic bool several;  /* there was ever another one */
 };
 
 int mounts_init(struct dir *dir, int root_fd, uint64_t dev, uint64_t mnt_id);
@@ -53,6 +56,9 @@ struct mount *mount_find(struct dir *dir, uint64_t dev, uint64_t mnt_id);
  */
 struct mount *mount_add(struct dir *dir, uint64_t dev, uint64_t mnt_id, int fd,
 			struct inode *parent, const char *name);
+/* The one that begins in the node PARENT at NAME, of LEN bytes; or NULL. */
+struct mount *mount_begins_at(struct dir *dir, uint64_t parent,
+			      const char *name, size_t len);
 /* Where MOUNT begins was looked up. */
 void mount_seen(struct mount *mount, struct inode *parent, const char *name);
 

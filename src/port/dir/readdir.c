@@ -42,6 +42,16 @@ static uint64_t number_of_entry(const struct list *list,
 	return number_of(&dir->numbers, inode->mount->dev, entry->d_ino);
 }
 
+static bool is_mount_point(const struct list *list, const char *name)
+{
+	struct dir *dir = list->op->dir;
+
+	return atomic_load_explicit(&dir->mounts.several,
+				    memory_order_relaxed) &&
+	       mount_begins_at(dir, list->handle->inode->slot.id, name,
+			       strlen(name));
+}
+
 /* The file of an entry, counted as looked up; 0 or -errno. */
 static int fill_entry(struct list *list, const struct dirent64 *entry,
 		      uint64_t ino, struct cf_entry_out *out)
@@ -50,7 +60,8 @@ static int fill_entry(struct list *list, const struct dirent64 *entry,
 	struct stat st;
 	int ret;
 
-	if (is_dots(entry->d_name)) {
+	/* Who wants to know of a file system below asks it alone. */
+	if (is_dots(entry->d_name) || is_mount_point(list, entry->d_name)) {
 		*out = (struct cf_entry_out){
 			.attr = { .ino = ino,
 				  .mode = (uint32_t)entry->d_type << 12 },
