@@ -20,6 +20,11 @@ static int command_abi(int argc, char **argv)
 {
 	if (argc == 1)
 		return abi_list(stdout);
+	if (argc == 2 &&
+	    (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		puts("usage: crossfuse abi [NAME]");
+		return 0;
+	}
 	if (argc == 2 && argv[1][0] != '-')
 		return abi_show(stdout, argv[1]);
 	log_error("usage: crossfuse abi [NAME]");

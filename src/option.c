@@ -67,8 +67,10 @@ int option_apply(const struct option *option, const char *word)
 	case OPTION_CLEAR:
 		*(bool *)option->value = option->type == OPTION_SET;
 		break;
-	case OPTION_ZERO:
-		*(int *)option->value = 0;
+	case OPTION_FIXED:
+		*(int *)option->value = option->fixed;
+		break;
+	case OPTION_NOTHING:
 		break;
 	case OPTION_PARSED:
 		ret = option->parse(option, word);

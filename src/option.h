@@ -12,9 +12,10 @@
 
 /* How the word behind an option becomes a value. */
 enum option_type {
-	OPTION_SET,   /* no word: a bool becomes true */
-	OPTION_CLEAR, /* no word: a bool becomes false */
-	OPTION_ZERO,  /* no word: an int becomes 0 */
+	OPTION_SET,	/* no word: a bool becomes true */
+	OPTION_CLEAR,	/* no word: a bool becomes false */
+	OPTION_FIXED,	/* no word: an int becomes FIXED */
+	OPTION_NOTHING, /* no word: taken for others' sake */
 	OPTION_STRING,
 	OPTION_NUMBER, /* a uint64_t */
 	OPTION_INT,    /* an int, not negative */
@@ -33,10 +34,10 @@ struct option_choice {
 struct option {
 	const char *name; /* without the dashes; NULL: the end of the list */
 	enum option_type type;
-	void *value; /* holds the default at first; lasts for ever */
-	const char *
-		word; /* for the help text; NULL exactly for SET, CLEAR, ZERO */
-	const char *help;
+	void *value;	  /* holds the default at first; lasts for ever */
+	const char *word; /* for the help text; NULL exactly if there is none */
+	const char *help; /* NULL: another spelling, that is not shown */
+	int fixed;
 	const struct option_choice *choices;
 	uint64_t max;	      /* bytes of a string; 0: any */
 	const char *left_out; /* stands for the word if there is no "="; NULL */
@@ -56,7 +57,7 @@ struct option {
 static inline bool option_takes_word(const struct option *option)
 {
 	return option->type != OPTION_SET && option->type != OPTION_CLEAR &&
-	       option->type != OPTION_ZERO;
+	       option->type != OPTION_FIXED && option->type != OPTION_NOTHING;
 }
 
 /*

@@ -1,206 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "options.h"
 #include "log.h"
-#include "port/dir/idmap.h"
+#include "options_private.h"
 #include "port/dir/xattrmap.h"
 #include "port/port.h"
+#include "similar.h"
 #include "systemd.h"
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-static const struct option_choice policies[] = {
-	{ "translate", CROSSFUSE_TRANSLATE },
-	{ "refuse", CROSSFUSE_REFUSE },
-	{ "ignore", CROSSFUSE_IGNORE },
-	{ NULL, 0 },
-};
-
-static const struct option_choice sandboxes[] = {
-	{ "namespace", SANDBOX_NAMESPACE },
-	{ "chroot", SANDBOX_CHROOT },
-	{ "none", SANDBOX_NONE },
-	{ NULL, 0 },
-};
-
-static const struct option_choice seccomp_modes[] = {
-	{ "none", SECCOMP_NONE },
-	{ "kill", SECCOMP_KILL },
-	{ "log", SECCOMP_LOG },
-	{ "trap", SECCOMP_TRAP },
-	{ NULL, 0 },
-};
-
-static const struct option_choice caches[] = {
-	{ "auto", CACHE_AUTO },
-	{ "always", CACHE_ALWAYS },
-	{ "metadata", CACHE_METADATA },
-	{ "never", CACHE_NEVER },
-	{ NULL, 0 },
-};
-
-static const struct option_choice toggles[] = {
-	{ "never", TOGGLE_NEVER },
-	{ "auto", TOGGLE_AUTO },
-	{ "always", TOGGLE_ALWAYS },
-	{ NULL, 0 },
-};
-
-static const struct option_choice dir_offsets[] = {
-	{ "auto", DIR_OFFSETS_AUTO },
-	{ "host", DIR_OFFSETS_HOST },
-	{ "small", DIR_OFFSETS_SMALL },
-	{ NULL, 0 },
-};
-
-static const struct option_choice inode_handles[] = {
-	{ "prefer", HANDLES_PREFER },
-	{ "never", HANDLES_NEVER },
-	{ "mandatory", HANDLES_MANDATORY },
-	{ "fallback", HANDLES_PREFER }, /* its older name in virtiofsd */
-	{ NULL, 0 },
-};
-
-static const struct option_choice log_levels[] = {
-	{ "off", LOG_LEVEL_OFF },     { "error", LOG_LEVEL_ERROR },
-	{ "warn", LOG_LEVEL_WARN },   { "info", LOG_LEVEL_INFO },
-	{ "debug", LOG_LEVEL_DEBUG }, { NULL, 0 },
-};
-
-/* What the command line says; its defaults at first. */
-static struct options parsed = {
-	.seccomp = HAVE_SECCOMP ? SECCOMP_KILL : SECCOMP_NONE,
-	.rlimit_nofile = RLIMIT_NOFILE_DEFAULT,
-	.xattr = true,
-	.posix_acl = TOGGLE_AUTO,
-	.announce_submounts = true,
-	.killpriv_v2 = true,
-	.log_level = LOG_LEVEL_INFO,
-};
-
-#define AT(member) (&parsed.member)
-
-/* The last one counts, as of all options. */
-static int parse_xattrmap(const struct option *option, const char *word)
-{
-	struct xattrmap *map;
-	int ret = xattrmap_parse(word, &map);
-
-	(void)option;
-	if (ret < 0)
-		return ret;
-	xattrmap_free(parsed.xattrmap);
-	parsed.xattrmap = map;
-	return 0;
-}
-
-/* Each rule is one more. */
-static int parse_idmap(const struct option *option, const char *word)
-{
-	return idmap_add(option->value, option->name, word);
-}
-
-static const struct option known[] = {
-	OPTION("client-abi", ABI, AT(client_abi), "NAME",
-	       "the guest's architecture, if it is not found out"),
-	OPTION("legacy", CHOICE, AT(policy), "POLICY",
-	       "clients that cannot negotiate: translate, refuse, ignore",
-	       .choices = policies),
-	OPTION("no-detect", SET, AT(no_detect), NULL,
-	       "believe only the handshake and --client-abi"),
-	OPTION("sandbox", CHOICE, AT(sandbox), "MODE",
-	       "namespace (default), chroot, none", .choices = sandboxes),
-	OPTION("seccomp", CHOICE, AT(seccomp), "ACTION",
-	       "on a forbidden system call: kill (default), log, trap; none",
-	       .choices = seccomp_modes),
-	OPTION("modcaps", STRING, AT(modcaps), "LIST",
-	       "capabilities to keep or drop besides, such as "
-	       "+sys_admin:-mknod"),
-	OPTION("readonly", SET, AT(readonly), NULL,
-	       "let the client change nothing"),
-	OPTION("cache", CHOICE, AT(cache), "MODE",
-	       "what the client may keep: auto (default), always, metadata, "
-	       "never",
-	       .choices = caches),
-	OPTION("writeback", SET, AT(writeback), NULL,
-	       "let the client collect writes"),
-	OPTION("allow-direct-io", SET, AT(allow_direct_io), NULL,
-	       "the client's O_DIRECT bypasses this machine's page cache too"),
-	OPTION("allow-mmap", SET, AT(allow_mmap), NULL,
-	       "shared mappings with --cache never and metadata"),
-	OPTION("no-readdirplus", SET, AT(no_readdirplus), NULL,
-	       "list names without attributes"),
-	OPTION("dir-offsets", CHOICE, AT(dir_offsets), "MODE",
-	       "telldir() positions: auto (default), host, small (31 bits)",
-	       .choices = dir_offsets),
-	OPTION("xattr", SET, AT(xattr), NULL, "extended attributes (default)"),
-	OPTION("no-xattr", CLEAR, AT(xattr), NULL, "no extended attributes"),
-	OPTION("xattrmap", PARSED, AT(xattrmap), "RULES",
-	       "other names for them, such as :map:trusted.:user.virtiofs.:",
-	       .parse = parse_xattrmap),
-	OPTION("posix-acl", CHOICE, AT(posix_acl), "WHEN",
-	       "POSIX access control lists: never, auto (default), always",
-	       .choices = toggles, .left_out = "always"),
-	OPTION("no-posix-acl", ZERO, AT(posix_acl), NULL,
-	       "no access control lists"),
-	OPTION("translate-uid", PARSED, AT(translate_uid), "RULE",
-	       "other user numbers here, such as map:0:100000:65536; "
-	       "repeatable",
-	       .parse = parse_idmap),
-	OPTION("translate-gid", PARSED, AT(translate_gid), "RULE",
-	       "the same for groups", .parse = parse_idmap),
-	OPTION("killpriv-v2", SET, AT(killpriv_v2), NULL,
-	       "clear set-user-ID bits here, not in the client (default)"),
-	OPTION("no-killpriv-v2", CLEAR, AT(killpriv_v2), NULL,
-	       "leave set-user-ID bits to the client"),
-	OPTION("posix-lock", SET, AT(posix_lock), NULL,
-	       "fcntl() locks also against other clients and here"),
-	OPTION("no-posix-lock", CLEAR, AT(posix_lock), NULL,
-	       "fcntl() locks within the client only (default)"),
-	OPTION("flock", SET, AT(flock), NULL,
-	       "flock() also against other clients and here"),
-	OPTION("no-flock", CLEAR, AT(flock), NULL,
-	       "flock() within the client only (default)"),
-	OPTION("security-label", CHOICE, AT(security_label), "WHEN",
-	       "the client's security context of new files: never (default), "
-	       "auto, always",
-	       .choices = toggles, .left_out = "always"),
-	OPTION("announce-submounts", SET, AT(announce_submounts), NULL,
-	       "show file systems mounted in the directory as such (default)"),
-	OPTION("no-announce-submounts", CLEAR, AT(announce_submounts), NULL,
-	       "let the directory be one file system"),
-	OPTION("inode-file-handles", CHOICE, AT(inode_file_handles), "MODE",
-	       "find known files by handle: prefer (default), never, mandatory",
-	       .choices = inode_handles),
-	OPTION("preserve-noatime", SET, AT(preserve_noatime), NULL,
-	       "keep O_NOATIME even where that may fail"),
-	OPTION("rlimit-nofile", NUMBER, AT(rlimit_nofile), "N",
-	       "open files at most; 0: leave the limit as it is"),
-	OPTION("trace", STRING, AT(trace), "FILE",
-	       "record every message; `crossfuse decode` shows them"),
-	OPTION("trace-data", SET, AT(trace_data), NULL,
-	       "and the data that is read and written too"),
-	OPTION("log-level", CHOICE, AT(log_level), "LEVEL",
-	       "off, error, warn, info (default), debug",
-	       .choices = log_levels),
-	OPTION("syslog", SET, AT(syslog), NULL, "log to syslog"),
-	{ 0 },
-};
-
-/* virtiofsd's and others' that a user may try. */
-static const char *const absent[] = {
-	"uid-map",
-	"gid-map",
-	"migration-mode",
-	"migration-on-error",
-	"migration-verify-handles",
-	"migration-confirm-paths",
-	"daemonize",
-};
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* The first words that are no port, for hints. */
+static const char *const commands_names[] = { "abi", "decode", "probe", NULL };
 
 /* The row of a port, of either kind, as far as options go. */
 struct row {
@@ -274,7 +87,8 @@ static void print_list(size_t index, const struct option *list)
 			if (row.lists[j] == list)
 				return;
 	for (; list->name; list++)
-		print_option(list);
+		if (list->help)
+			print_option(list);
 }
 
 static void print_help(void)
@@ -294,8 +108,11 @@ static void print_help(void)
 		for (size_t j = 0; row.lists && row.lists[j]; j++)
 			print_list(i, row.lists[j]);
 	for (const struct option *option = known; option->name; option++)
-		print_option(option);
-	puts("  --print-capabilities     what a manager may use, as JSON\n"
+		if (option->help)
+			print_option(option);
+	puts("  -o LIST                  NAME[=VALUE],... of these, with _ "
+	     "for -; mount: as mount -o\n"
+	     "  --print-capabilities     what a manager may use, as JSON\n"
 	     "  --help, --version\n"
 	     "\n"
 	     "crossfuse(1) tells more.");
@@ -337,18 +154,35 @@ static const struct option *find_option(const char *name, size_t length,
 	return option;
 }
 
+/* One of all there are that NAME may be meant for; NULL: none is near. */
+static const char *near_option(const char *name, size_t length)
+{
+	const char *near = NULL;
+	struct row row;
+
+	for (const struct option *o = known; o->name && !near; o++)
+		near = o->help ? similar(name, length, o->name) : NULL;
+	for (size_t i = 0; !near && row_at(i, &row); i++)
+		for (size_t j = 0; row.lists && row.lists[j]; j++)
+			for (const struct option *o = row.lists[j];
+			     o->name && !near; o++)
+				near = similar(name, length, o->name);
+	return near;
+}
+
 static int unknown_option(const char *name, size_t length)
 {
-	for (size_t i = 0; i < COUNT(absent); i++)
-		if (strlen(absent[i]) == length &&
-		    memcmp(absent[i], name, length) == 0) {
-			log_error("--%s is not supported by crossfuse: leave "
-				  "it out",
-				  absent[i]);
-			return -EINVAL;
-		}
-	log_error("unknown option --%.*s: see crossfuse --help", (int)length,
-		  name);
+	const char *near = near_option(name, length);
+
+	if (length == 9 && memcmp(name, "daemonize", length) == 0)
+		log_error("--daemonize is not supported by crossfuse: leave it "
+			  "out, and let a service manager start it");
+	else if (near)
+		log_error("unknown option --%.*s: did you mean --%s?",
+			  (int)length, name, near);
+	else
+		log_error("unknown option -%s%.*s: see crossfuse --help",
+			  length > 1 ? "-" : "", (int)length, name);
 	return -EINVAL;
 }
 
@@ -368,35 +202,178 @@ static int choose(const char **spec, const char *scheme, const char *word)
 	return 0;
 }
 
-/* ARGV[*INDEX] is an option; *INDEX moves on if its word is the next one. */
-static int parse_option(char **argv, int *index)
-{
-	const char *name = argv[*index] + 2;
-	size_t length = strcspn(name, "=");
-	const char *word = name[length] ? name + length + 1 : NULL;
+/* One of the words of the command line, with what belongs to it. */
+struct word {
+	const char *name; /* of an option; a port; NULL: "--" */
+	size_t length;
+	const char *value; /* behind its "=", or the next word; NULL: none */
+	bool port;
+	bool list; /* -o, whose list is VALUE */
+	/* Of options; NULL: there is none of that name. */
 	const struct option *option;
 	struct row row;
+};
 
-	option = find_option(name, length, &row);
-	if (!option)
-		return unknown_option(name, length);
-	if (!word)
-		word = option->left_out;
-	if (option_takes_word(option) && !word) {
-		word = argv[*index + 1];
-		if (!word) {
-			log_error("--%s wants a value: %s", option->name,
-				  option->word);
-			return -EINVAL;
-		}
-		++*index;
-	} else if (!option_takes_word(option) && word) {
-		log_error("--%s takes no value", option->name);
+static int take_value(struct word *word, const char *word_for, char **argv,
+		      int *index)
+{
+	if (word->value)
+		return 0;
+	word->value = argv[*index + 1];
+	if (!word->value) {
+		log_error("-%s%.*s wants a value: %s", word->list ? "" : "-",
+			  (int)word->length, word->name, word_for);
 		return -EINVAL;
 	}
-	if (option->type == OPTION_ARGUMENT)
-		return choose(row.spec, row.scheme, word);
-	return option_apply(option, word);
+	++*index;
+	return 0;
+}
+
+/* ARGV[*INDEX] and what belongs to it; *INDEX is left at its last word. */
+static int read_word(char **argv, int *index, bool only_ports,
+		     struct word *ret_word)
+{
+	const char *text = argv[*index];
+	struct word word = { .name = text, .length = strlen(text) };
+	int ret = 0;
+
+	if (only_ports || text[0] != '-' || !text[1]) {
+		word.port = true;
+	} else if (strcmp(text, "--") == 0) {
+		word.name = NULL;
+	} else if (text[1] == 'o') {
+		word.list = true;
+		word.name = "o";
+		word.length = 1;
+		word.value = text[2] ? text + 2 : NULL;
+		ret = take_value(&word, "LIST", argv, index);
+	} else {
+		word.name = text + (text[1] == '-' ? 2 : 1);
+		word.length = strcspn(word.name, "=");
+		/* -d is short for an option, --d and -debug are none. */
+		if ((text[1] == '-') == (word.length > 1))
+			word.option =
+				find_option(word.name, word.length, &word.row);
+		if (word.name[word.length])
+			word.value = word.name + word.length + 1;
+		else if (word.option)
+			word.value = word.option->left_out;
+		if (word.option && option_takes_word(word.option))
+			ret = take_value(&word, word.option->word, argv, index);
+	}
+	if (ret == 0)
+		*ret_word = word;
+	return ret;
+}
+
+/* The name that a list of -o has is ours, but for "_". */
+static int apply_item(const char *item)
+{
+	struct word word = { .length = strcspn(item, "=") };
+	char name[64];
+
+	if (item[word.length])
+		word.value = item + word.length + 1;
+	if (word.length >= sizeof(name))
+		word.length = sizeof(name) - 1;
+	for (size_t i = 0; i < word.length; i++)
+		name[i] = item[i] == '_' ? '-' : item[i];
+	word.option = find_option(name, word.length, &word.row);
+	if (!word.option) {
+		log_error("-o %s: there is no such option: see crossfuse "
+			  "--help",
+			  item);
+		return -EINVAL;
+	}
+	if (!word.value)
+		word.value = word.option->left_out;
+	if (option_takes_word(word.option) != (word.value != NULL)) {
+		log_error("-o %s: %s%s", item,
+			  word.value ? "it takes no value"
+				     : "it wants a value: ",
+			  word.value ? "" : word.option->word);
+		return -EINVAL;
+	}
+	if (word.option->type == OPTION_ARGUMENT)
+		return choose(word.row.spec, word.row.scheme, word.value);
+	return option_apply(word.option, word.value);
+}
+
+static const struct client_port_ops *chosen_client(void)
+{
+	const char *spec = parsed.client;
+
+	return spec ? client_port_find(spec, strcspn(spec, ":")) : NULL;
+}
+
+static int apply_list(const char *text)
+{
+	const struct client_port_ops *client = chosen_client();
+	char *list, *rest, *item;
+	struct row row;
+	int ret = 0;
+
+	if (client && client->list_option)
+		return option_apply(find_option(client->list_option,
+						strlen(client->list_option),
+						&row),
+				    text);
+	list = rest = strdup(text); /* for the rest of the program's life */
+	if (!list)
+		return -ENOMEM;
+	while (ret == 0 && (item = strsep(&rest, ",")))
+		if (*item)
+			ret = apply_item(item);
+	return ret;
+}
+
+static int apply(const struct word *word)
+{
+	if (word->list)
+		return apply_list(word->value);
+	if (!word->option)
+		return unknown_option(word->name, word->length);
+	if (!option_takes_word(word->option) && word->value) {
+		log_error("--%s takes no value", word->option->name);
+		return -EINVAL;
+	}
+	if (word->option->type == OPTION_ARGUMENT)
+		return choose(word->row.spec, word->row.scheme, word->value);
+	return option_apply(word->option, word->value);
+}
+
+/* As mount(8) calls programs: SERVER DIRECTORY -o LIST. */
+static int choose_directory(const char *word, bool *ret_chosen)
+{
+	for (size_t i = 0; client_ports[i]; i++) {
+		if (!client_ports[i]->plain_directory || parsed.client ||
+		    !parsed.server || word[0] != '/')
+			continue;
+		*ret_chosen = true;
+		return choose(&parsed.client, client_ports[i]->scheme, word);
+	}
+	return 0;
+}
+
+/* Not one of a port, nor a command. */
+static int unknown_word(const char *word, const char *ports)
+{
+	const char *near = similar_find(word, strlen(word), commands_names);
+	struct stat st;
+
+	if (near)
+		log_error("%s: did you mean `crossfuse %s`?", word, near);
+	else if (strcmp(word, "help") == 0)
+		log_error("help: did you mean `crossfuse --help`?");
+	else if (stat(word, &st) == 0 && S_ISDIR(st.st_mode))
+		log_error("%s: did you mean %s:%s?", word,
+			  server_ports[0]->scheme, word);
+	else if (strchr(word, '/') && !strchr(word, ':'))
+		log_error("%s: did you mean %s:%s?", word,
+			  client_ports[0]->scheme, word);
+	else
+		log_error("%s: not one of %s", word, ports);
+	return -EINVAL;
 }
 
 /* A word that is not an option: CLIENT or SERVER. */
@@ -404,7 +381,9 @@ static int parse_port(const char *word)
 {
 	size_t length = strcspn(word, ":");
 	char known_ports[256] = "";
+	bool chosen = false;
 	struct row row;
+	int ret;
 
 	for (size_t i = 0; row_at(i, &row); i++) {
 		size_t used = strlen(known_ports);
@@ -415,8 +394,8 @@ static int parse_port(const char *word)
 		snprintf(known_ports + used, sizeof(known_ports) - used,
 			 "%s%s:%s", used ? ", " : "", row.scheme, row.argument);
 	}
-	log_error("%s: not one of %s", word, known_ports);
-	return -EINVAL;
+	ret = choose_directory(word, &chosen);
+	return chosen ? ret : unknown_word(word, known_ports);
 }
 
 /* Whether the port of SPEC, if there is one, has this option. */
@@ -434,26 +413,20 @@ static bool spec_has(const char *spec, const char *name, size_t length)
 }
 
 /* An option of a port that is not there, or one that tells which it is. */
-static int check_option(char **argv, int *index)
+static int check(const struct word *word)
 {
-	const char *name = argv[*index] + 2;
-	size_t length = strcspn(name, "=");
-	const struct option *option;
-	struct row row;
+	const struct option *option = word->option;
+	const struct row *row = &word->row;
 
-	option = find_option(name, length, &row);
-	if (option && option_takes_word(option) && !option->left_out &&
-	    !name[length])
-		++*index;
-	if (!option || !row.scheme || option->type == OPTION_ARGUMENT)
+	if (!option || !row->scheme || option->type == OPTION_ARGUMENT)
 		return 0;
-	if (!*row.spec && option->selects)
-		return choose(row.spec, row.scheme, "");
-	if (!*row.spec || spec_has(*row.spec, name, length))
+	if (!*row->spec && option->selects)
+		return choose(row->spec, row->scheme, "");
+	if (!*row->spec || spec_has(*row->spec, word->name, word->length))
 		return 0;
 	log_error("--%s is an option of %s: and does nothing for %s: leave it "
 		  "out",
-		  option->name, row.scheme, *row.spec);
+		  option->name, row->scheme, *row->spec);
 	return -EINVAL;
 }
 
@@ -552,41 +525,46 @@ static bool print_and_end(int argc, char **argv)
 	return false;
 }
 
-static int check_options(int argc, char **argv)
+static int take_port(const struct word *word)
 {
+	return word->port ? parse_port(word->name) : 0;
+}
+
+static int take_option(const struct word *word)
+{
+	return word->port || !word->name ? 0 : apply(word);
+}
+
+/* Each word of the command line. */
+static int for_each_word(char **argv, int (*take)(const struct word *word))
+{
+	bool only_ports = false;
 	int ret = 0;
 
-	for (int i = 1; i < argc && ret == 0; i++) {
-		if (strcmp(argv[i], "--") == 0)
-			break;
-		if (strncmp(argv[i], "--", 2) == 0)
-			ret = check_option(argv, &i);
+	for (int i = 1; argv[i] && ret == 0; i++) {
+		struct word word;
+
+		ret = read_word(argv, &i, only_ports, &word);
+		if (ret < 0)
+			return ret;
+		only_ports = only_ports || !word.name;
+		ret = take(&word);
 	}
 	return ret;
 }
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	bool only_ports = false;
 	int ret;
 
 	if (print_and_end(argc, argv))
 		return 1;
-	for (int i = 1; i < argc; i++) {
-		if (!only_ports && strcmp(argv[i], "--") == 0) {
-			only_ports = true;
-			continue;
-		}
-		if (!only_ports && strncmp(argv[i], "--", 2) == 0)
-			ret = parse_option(argv, &i);
-		else if (!only_ports && argv[i][0] == '-' && argv[i][1])
-			ret = unknown_option(argv[i] + 1, strlen(argv[i] + 1));
-		else
-			ret = parse_port(argv[i]);
-		if (ret < 0)
-			return ret;
-	}
-	ret = check_options(argc, argv);
+	/* What -o means depends on the client. */
+	ret = for_each_word(argv, take_port);
+	if (ret == 0)
+		ret = for_each_word(argv, take_option);
+	if (ret == 0)
+		ret = for_each_word(argv, check);
 	if (ret == 0)
 		ret = complete();
 	*options = parsed;

@@ -48,6 +48,18 @@ enum inode_handles {
 	HANDLES_MANDATORY
 };
 
+/* Of --migration-mode: how the destination finds the files. */
+enum migration_mode {
+	MIGRATION_FIND_PATHS,
+	MIGRATION_FILE_HANDLES
+};
+
+/* Of --migration-on-error */
+enum migration_error {
+	MIGRATION_ABORT,
+	MIGRATION_GUEST_ERROR
+};
+
 /* Of --rlimit-nofile: it was not given. */
 #define RLIMIT_NOFILE_DEFAULT UINT64_MAX
 
@@ -67,6 +79,8 @@ struct options {
 	enum sandbox_mode sandbox;
 	enum seccomp_mode seccomp;
 	enum cache_mode cache;
+	bool timeout_given; /* -o timeout=, instead of CACHE's */
+	uint64_t timeout;   /* seconds that names and attributes are kept */
 	bool readonly;
 	bool xattr;
 	struct xattrmap *xattrmap; /* --xattrmap; NULL: none */
@@ -87,6 +101,11 @@ struct options {
 	enum inode_handles inode_file_handles;
 	uint64_t rlimit_nofile; /* 0: unchanged; RLIMIT_NOFILE_DEFAULT */
 	const char *modcaps;	/* --modcaps; NULL: none */
+
+	enum migration_mode migration_mode;
+	enum migration_error migration_on_error;
+	bool migration_verify_handles;
+	bool migration_confirm_paths;
 
 	const char *trace; /* --trace: a file; NULL: none */
 	bool trace_data;   /* --trace-data */

@@ -37,6 +37,13 @@ struct client_port_ops {
 	 * service manager's to be put there; NULL: the port takes none.
 	 */
 	int *listen_fd;
+	/*
+	 * The option of its own that "-o LIST" stands for; NULL: LIST is
+	 * options of this program by name.
+	 */
+	const char *list_option;
+	/* "PROGRAM SERVER DIRECTORY" names it, as libfuse programs are called. */
+	bool plain_directory;
 
 	/*
 	 * Takes what stands behind the colon (NULL if that is nothing) and

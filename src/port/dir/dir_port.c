@@ -28,6 +28,7 @@ struct dir_server {
 static const struct option dir_options[] = {
 	OPTION("shared-dir", ARGUMENT, NULL, "DIR",
 	       "the same as the server dir:DIR"),
+	OPTION("source", ARGUMENT, NULL, "DIR", NULL),
 	{ 0 },
 };
 

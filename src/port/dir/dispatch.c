@@ -446,7 +446,8 @@ int dir_create(const struct options *options, const struct sandbox_view *view,
 	}
 	dir->options = options;
 	dir->proc_fd = view->proc_fd;
-	dir->timeout_sec = timeout_of(options->cache);
+	dir->timeout_sec = options->timeout_given ? options->timeout
+						  : timeout_of(options->cache);
 	cred_init(dir, view->all_ids);
 	lock_table_init(&dir->locks);
 	turns_init(&dir->turns);

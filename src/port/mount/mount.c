@@ -48,12 +48,29 @@ static const struct option_choice io_uring_modes[] = {
 static int io_uring_mode;
 static const char *mount_options;
 
+/* One list behind the other. */
+static int add_mount_options(const struct option *option, const char *word)
+{
+	static char *all;
+	char *longer;
+
+	(void)option;
+	if (asprintf(&longer, "%s%s%s", all ? all : "", all ? "," : "", word) <
+	    0)
+		return -ENOMEM;
+	free(all);
+	mount_options = all = longer;
+	return 0;
+}
+
 static const struct option rows[] = {
-	OPTION("mount-options", STRING, &mount_options, "LIST",
-	       "as mount -o: ro, allow_other, auto_unmount, fsname=..."),
+	OPTION("mount-options", PARSED, &mount_options, "LIST",
+	       "as mount -o: ro, allow_other, auto_unmount, fsname=...",
+	       .parse = add_mount_options),
 	OPTION("io-uring", CHOICE, &io_uring_mode, "MODE",
 	       "talk to the kernel through io_uring: auto (default), on, off",
 	       .choices = io_uring_modes),
+	OPTION("s", NOTHING, NULL, NULL, NULL), /* libfuse's: one thread */
 	{ 0 },
 };
 
@@ -338,6 +355,8 @@ const struct client_port_ops mount_port_ops = {
 	.argument = "DIRECTORY",
 	.help = "mount it on this machine",
 	.options = row_lists,
+	.list_option = "mount-options",
+	.plain_directory = true,
 	.open = mount_open,
 	.accept = mount_accept,
 	.stop = mount_port_stop,

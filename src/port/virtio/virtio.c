@@ -335,6 +335,8 @@ static void virtio_close(struct client_port *base)
 static const struct option virtio_rows[] = {
 	OPTION("socket-path", ARGUMENT, NULL, "PATH",
 	       "the same as the client virtio:PATH"),
+	OPTION("socket", ARGUMENT, NULL, "PATH", NULL),
+	OPTION("vhost-user-socket", ARGUMENT, NULL, "PATH", NULL),
 	OPTION("fd", INT, &virtio_options.listen_fd, "N",
 	       "take this open socket, listening or connected",
 	       .selects = true),
