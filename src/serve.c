@@ -57,7 +57,8 @@ static void on_terminate(int signal_number)
 {
 	(void)signal_number;
 	terminated = 1;
-	running->client_port->ops->stop(running->client_port);
+	if (running->client_port)
+		running->client_port->ops->stop(running->client_port);
 	wake(running);
 }
 
@@ -327,15 +328,20 @@ int serve(const struct options *options)
 	if (options->trace)
 		ret = trace_open(options->trace, options->trace_data,
 				 &serving.trace);
-	if (ret == 0)
-		ret = open_client(&serving);
 	if (ret < 0)
 		goto close_trace;
+	/* A mount that can be seen is one that a signal ends in order. */
 	handle_signals(&serving);
-	systemd_notify("READY=1");
-	ret = serve_clients(&serving);
+	ret = open_client(&serving);
+	if (ret == 0) {
+		if (terminated)
+			serving.client_port->ops->stop(serving.client_port);
+		systemd_notify("READY=1");
+		ret = serve_clients(&serving);
+	}
 	ignore_signals();
-	serving.client_port->ops->close(serving.client_port);
+	if (serving.client_port)
+		serving.client_port->ops->close(serving.client_port);
 close_trace:
 	trace_close(serving.trace);
 	serving.server_port->ops->close(serving.server_port);

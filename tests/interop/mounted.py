@@ -32,6 +32,13 @@ def is_mounted(where):
         return any(l.split()[1] == str(where) for l in f)
 
 
+def wait_until(true, what):
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until, what
+        time.sleep(0.02)
+
+
 class Mount:
     """A mount, in a with statement; log() tells what crossfuse said."""
 

@@ -81,6 +81,19 @@ static int exec_submit(struct server *base, struct call *call)
 	return errno == EMSGSIZE ? -EIO : -ENOTCONN;
 }
 
+static struct call *take_again(struct exec_server *server)
+{
+	return atomic_exchange(&server->again, NULL);
+}
+
+static void fail_again(struct exec_server *server, int error)
+{
+	struct call *call = take_again(server);
+
+	if (call)
+		call_fail(call, error);
+}
+
 /*
  * libfuse has refused FUSE_INIT because its program wants to splice: another
  * one is started, and asked the same. Nobody else uses the daemon: INIT runs
@@ -99,8 +112,15 @@ static int start_to_splice(struct exec_server *server, struct call *call)
 	close(server->daemon.fd);
 	server->daemon = daemon;
 	memcpy(call->head, &server->init, call->head_len);
-	server->again = call;
-	return exec_submit(&server->server, call);
+	ret = exec_submit(&server->server, call);
+	if (ret < 0)
+		return ret;
+	/* Its reply is for this thread, so it has not been read yet. */
+	server->again_unique = call_in(call)->unique;
+	atomic_store(&server->again, call);
+	if (atomic_load(&server->cancelled))
+		fail_again(server, -EINTR);
+	return 0;
 }
 
 /* The reply stands, HEAD bytes in call->out and DATA in call->room. */
@@ -110,11 +130,9 @@ static void forward(struct exec_server *server, struct call *call, size_t head,
 	const struct cf_out_header *header = call->out;
 
 	if (call->state.opcode == CF_INIT && header->error == -EPROTO &&
-	    !server->splices && call->head_len <= sizeof(server->init)) {
-		if (start_to_splice(server, call) == 0)
-			return;
-		server->again = NULL;
-	}
+	    !server->splices && call->head_len <= sizeof(server->init) &&
+	    start_to_splice(server, call) == 0)
+		return;
 	if (call->state.opcode == CF_INIT)
 		head = exec_init_reply(call, head, server->daemon.max_data);
 	else
@@ -223,14 +241,10 @@ static int refuse_message(struct exec_server *server, struct call *call)
 static struct call *find_call(struct exec_server *server,
 			      const struct cf_out_header *header)
 {
-	struct call *call = server->again;
-
-	if (!call)
+	if (!atomic_load(&server->again))
 		return relay_take(server->relay, header);
-	if (call_in(call)->unique != header->unique)
-		return NULL;
-	server->again = NULL;
-	return call;
+	return header->unique == server->again_unique ? take_again(server)
+						      : NULL;
 }
 
 /* One message of the daemon's. Negative: there will be no more. */
@@ -268,15 +282,23 @@ static void *read_replies(void *opaque)
 			  "ENOTCONN; start crossfuse anew",
 			  server->port->command);
 	relay_fail_all(server->relay, -ENOTCONN);
-	if (server->again)
-		call_fail(server->again, -ENOTCONN);
+	fail_again(server, -ENOTCONN);
 	return NULL;
+}
+
+/* The relay ends all calls but that one. */
+static void exec_cancel(struct server *base)
+{
+	struct exec_server *server = (struct exec_server *)base;
+
+	atomic_store(&server->cancelled, true);
+	fail_again(server, -EINTR);
 }
 
 /* The daemon has seen the client's DESTROY, or sees its next INIT. */
 static void exec_reset(struct server *base)
 {
-	(void)base;
+	atomic_store(&((struct exec_server *)base)->cancelled, false);
 }
 
 static void exec_detach(struct server *base)
@@ -297,6 +319,7 @@ static void exec_detach(struct server *base)
 static const struct server_ops exec_ops = {
 	.numbered = true,
 	.submit = exec_submit,
+	.cancel = exec_cancel,
 	.reset = exec_reset,
 	.detach = exec_detach,
 };

@@ -14,7 +14,7 @@
 
 /* exec_daemon.c */
 struct daemon {
-	pid_t pid; /* and its process group */
+	pid_t pid; /* and its process group; 0: it has been ended */
 	int fd;	   /* our end of the socket */
 	char *dir; /* of {dir}; NULL: none */
 	/* Bytes of a file that fit into one message of the socket. */
@@ -30,7 +30,8 @@ int daemon_start(const char *command, struct daemon *ret_daemon);
 
 /*
  * Ends it, by and by with less patience, and shuts the socket down, which is
- * the caller's to close. *RET_STATUS is as of waitpid().
+ * the caller's to close. *RET_STATUS is as of waitpid(). Nothing the second
+ * time.
  */
 void daemon_end(struct daemon *daemon, int *ret_status);
 
@@ -77,9 +78,15 @@ struct exec_server {
 	struct {
 		struct cf_in_header in;
 		struct cf_init_in init;
-	} init;		    /* the client's, for a second try */
-	struct call *again; /* that is under way; NULL: it is not */
-	bool bounded;	    /* the client cannot be told what has changed */
+	} init; /* the client's, for a second try */
+	/*
+	 * That is under way, and its unique; NULL: it is not. The relay does
+	 * not know it any more, so cancel() ends it: who takes it out does.
+	 */
+	_Atomic(struct call *) again;
+	uint64_t again_unique; /* the reader's */
+	atomic_bool cancelled; /* until reset() */
+	bool bounded;	       /* the client cannot be told what has changed */
 	atomic_bool told_bound;
 	atomic_bool told_malformed;
 };

@@ -31,7 +31,10 @@ void exec_init_request(struct call *call, bool splices)
 	if (!splices && in->minor > MINOR_WITHOUT_SPLICE)
 		in->minor = MINOR_WITHOUT_SPLICE;
 	in->flags &= ~LOW(DEVICE_ONLY);
-	if (in->flags & CF_INIT_EXT)
+	/* A client may say so in a request that does not have them. */
+	if (in->flags & CF_INIT_EXT &&
+	    call_arg_len(call) >=
+		    offsetof(struct cf_init_in, flags2) + sizeof(in->flags2))
 		in->flags2 &= ~HIGH(DEVICE_ONLY);
 }
 

@@ -334,8 +334,12 @@ static bool wait_a_while(const struct daemon *daemon)
 	return n > 0;
 }
 
-void daemon_end(struct daemon *daemon, int *ret_status)
+/* Ends all of its process group; until it is waited for, that is no other's. */
+static int end_processes(const struct daemon *daemon)
 {
+	siginfo_t info;
+	int status = 0;
+
 	kill(-daemon->pid, SIGTERM);
 	if (!wait_a_while(daemon)) {
 		/* Nothing to read: that ends what does not heed signals. */
@@ -343,15 +347,28 @@ void daemon_end(struct daemon *daemon, int *ret_status)
 		if (!wait_a_while(daemon))
 			kill(-daemon->pid, SIGKILL);
 	}
-	*ret_status = 0;
-	while (waitpid(daemon->pid, ret_status, 0) < 0 && errno == EINTR)
+	while (waitid(P_PID, (id_t)daemon->pid, &info, WEXITED | WNOWAIT) < 0 &&
+	       errno == EINTR)
 		;
 	/* What it has started itself. */
 	kill(-daemon->pid, SIGKILL);
+	while (waitpid(daemon->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+void daemon_end(struct daemon *daemon, int *ret_status)
+{
+	*ret_status = 0;
+	if (!daemon->pid) /* it has been ended, and no other was started */
+		return;
+	*ret_status = end_processes(daemon);
+	daemon->pid = 0;
 	shutdown(daemon->fd, SHUT_RDWR);
 	if (daemon->dir)
 		remove_directory(daemon->dir);
 	free(daemon->dir);
+	daemon->dir = NULL;
 }
 
 /* What libfuse and its like ask of fusermount: to unmount, or a descriptor. */
