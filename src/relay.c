@@ -236,6 +236,18 @@ static void end_cancel(struct relay *relay)
 		relay_flight_open(relay, false);
 }
 
+/* The client may have cancelled meanwhile, and end_cancel() undone that. */
+static void renew_cancel(struct relay *relay)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&relay->lock);
+	cancelled = relay->cancelled;
+	pthread_mutex_unlock(&relay->lock);
+	if (cancelled)
+		cancel_calls(relay);
+}
+
 /*
  * Closes the gate for CALL and waits until no other call is in flight; those
  * that wait are cancelled, for the conversation that they belong to is over.
@@ -263,10 +275,12 @@ static bool enter_alone(struct relay *relay, struct call *call)
 		pthread_cond_wait(&relay->changed, &relay->lock);
 	cancelled = relay->cancelled;
 	pthread_mutex_unlock(&relay->lock);
-	if (cancelled)
+	if (cancelled) {
 		leave_alone(relay);
-	else if (busy)
+	} else if (busy) {
 		end_cancel(relay);
+		renew_cancel(relay);
+	}
 	return !cancelled;
 }
 
@@ -277,6 +291,18 @@ void relay_cancel(struct relay *relay)
 	pthread_cond_broadcast(&relay->changed);
 	pthread_mutex_unlock(&relay->lock);
 	cancel_calls(relay);
+}
+
+void relay_drain(struct relay *relay)
+{
+	pthread_mutex_lock(&relay->lock);
+	relay->holds++;
+	set_closed(relay);
+	while (relay_in_flight(relay))
+		pthread_cond_wait(&relay->changed, &relay->lock);
+	relay->holds--;
+	set_closed(relay);
+	pthread_mutex_unlock(&relay->lock);
 }
 
 /* Those that hold() does not wait for; behind a proxy most calls are short. */

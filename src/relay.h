@@ -124,6 +124,12 @@ bool relay_poll(struct relay *relay);
 void relay_cancel(struct relay *relay);
 
 /*
+ * After relay_cancel(): waits for the calls in flight, which may be others' to
+ * end. The client submits none any more.
+ */
+void relay_drain(struct relay *relay);
+
+/*
  * The client is gone or was reset: no call is in flight and none of its files,
  * locks or inode references exist any longer.
  */

@@ -14,6 +14,8 @@
 /* A server that answers at once, but for FSYNC, which waits to be cancelled. */
 static atomic_int submitted, cancelled, resets, fsyncs_waiting;
 static sem_t cancel;
+static bool ends_all; /* cancelled, and not reset since */
+static struct relay *cancels_meanwhile;
 
 static int server_submit(struct server *server, struct call *call)
 {
@@ -54,6 +56,7 @@ static void server_cancel(struct server *server)
 {
 	(void)server;
 	cancelled++;
+	ends_all = true;
 	sem_post(&cancel);
 }
 
@@ -61,6 +64,9 @@ static void server_reset(struct server *server)
 {
 	(void)server;
 	resets++;
+	if (cancels_meanwhile)
+		relay_cancel(cancels_meanwhile);
+	ends_all = false;
 }
 
 static void server_detach(struct server *server)
@@ -222,7 +228,7 @@ static void *submit_thread(void *argument)
 }
 
 /* INIT cancels what waits, and runs when that has ended. */
-static void test_init_runs_alone(struct relay *relay)
+static void init_ends_waiting(struct relay *relay)
 {
 	struct test_call waiting, init;
 	int before = cancelled;
@@ -240,7 +246,29 @@ static void test_init_runs_alone(struct relay *relay)
 	pthread_join(thread, NULL);
 	CHECK_EQ(waiting.completions, 1);
 	CHECK_EQ(out_header(&waiting)->error, -EINTR);
+	CHECK(cancelled > before);
+}
+
+static void test_init_runs_alone(struct relay *relay)
+{
+	int before = cancelled;
+
+	init_ends_waiting(relay);
 	CHECK_EQ(cancelled, before + 1);
+	CHECK(!ends_all);
+}
+
+/* The client goes while INIT lets the server wait again: it does not. */
+static void test_cancel_beside_init(struct relay *relay)
+{
+	cancels_meanwhile = relay;
+	init_ends_waiting(relay);
+	cancels_meanwhile = NULL;
+	CHECK(ends_all);
+	relay_reset(relay);
+	CHECK(!ends_all);
+	while (sem_trywait(&cancel) == 0)
+		;
 }
 
 enum {
@@ -298,6 +326,7 @@ int main(void)
 	test_malformed(&relay);
 	test_reply(&relay);
 	test_init_runs_alone(&relay);
+	test_cancel_beside_init(&relay);
 	test_threads(&relay);
 	resets = 0;
 	relay_reset(&relay);

@@ -7,11 +7,15 @@
  */
 #include "exec.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define MAX_REPLY ((1u << 20) + 65536)
+
+/* Between two pieces of a reply, before a client that has cancelled is let go. */
+#define PATIENCE_MS 100
 
 struct pieces {
 	struct exec_server *server;
@@ -53,13 +57,27 @@ static bool add(struct pieces *pieces, char *packet, size_t len)
 	return true;
 }
 
+/* False: nothing comes any more, and nobody wants it. */
+static bool more_comes(const struct exec_server *server)
+{
+	struct pollfd ready = { .fd = server->daemon.fd, .events = POLLIN };
+
+	while (poll(&ready, 1, PATIENCE_MS) <= 0)
+		if (atomic_load(&server->cancelled))
+			return false;
+	return true;
+}
+
 /* 1: it is whole; 0: it cannot be; -errno: the socket is no more. */
 static int collect(struct pieces *pieces, char *packet)
 {
 	while (pieces->have < pieces->len) {
 		struct iovec iov = { packet, MAX_REPLY };
-		ssize_t n = exec_receive(pieces->server->daemon.fd, &iov, 1, 0);
+		ssize_t n;
 
+		if (!more_comes(pieces->server))
+			return 0;
+		n = exec_receive(pieces->server->daemon.fd, &iov, 1, 0);
 		if (n <= 0)
 			return n < 0 ? (int)n : -ENOTCONN;
 		if (!add(pieces, packet, (size_t)n))

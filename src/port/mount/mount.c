@@ -24,9 +24,6 @@
 /* Threads that may wait at once, where --thread-pool-size says nothing. */
 #define THREADS 64
 
-/* How long calls may take to end by themselves when the mount is gone. */
-#define STOP_NS 50000000L
-
 extern const struct client_port_ops mount_port_ops;
 
 struct mount_port {
@@ -297,6 +294,8 @@ static int mount_serve(struct client *base, struct relay *relay)
 	relay_cancel(relay);
 	readers_stop(client);
 	rings_stop(client->rings);
+	/* A server may be about to answer one into our memory. */
+	relay_drain(relay);
 	rings_close(client->rings);
 	client->rings = NULL;
 	relay_reset(relay);

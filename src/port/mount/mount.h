@@ -120,14 +120,12 @@ struct mount_client {
 	char *where;
 	struct readers readers;
 	struct rings *rings; /* NULL: there are none */
-	bool rings_wanted;   /* --io-uring on: it is an error without */
 	bool rings_started;
 	pthread_mutex_t calls_lock;
 	struct mount_call *free_calls;
 	unsigned int free_count;
 	atomic_bool stopping;
-	atomic_bool gone; /* unmounted */
-	int stop_fd;	  /* eventfd: stop(), or the mount is gone */
+	int stop_fd; /* eventfd: stop(), or the mount is gone */
 };
 
 /*

@@ -102,10 +102,11 @@ static void complete(struct call *call)
 {
 	struct mount_call *mcall = (struct mount_call *)call;
 	struct mount_client *client = mcall->client;
-	bool init = call->state.opcode == CF_INIT;
+	/* One that the gate did not let pass has the state of another. */
+	bool init = call->out_len && call->state.opcode == CF_INIT;
 	bool of_ring = mcall->ring;
 
-	if (init && call->out_len)
+	if (init)
 		arrange_init(mcall);
 	if (call->out_len && !left_to_the_end(mcall))
 		hand_over(mcall);
