@@ -102,14 +102,17 @@ static int write_file(const char *path, const char *text)
 static int unshare_user(const struct options *options)
 {
 	const unsigned int uid = geteuid(), gid = getegid();
+	/* The kernel of this machine names it so, too. */
+	const bool own = options->client &&
+			 strncmp(options->client, "mount:", 6) == 0;
 	char uid_map[32], gid_map[32];
 	int ret;
 
 	/* --translate-* name it by its own number. */
 	snprintf(uid_map, sizeof(uid_map), "%u %u 1",
-		 options->translate_uid ? uid : 0, uid);
+		 own || options->translate_uid ? uid : 0, uid);
 	snprintf(gid_map, sizeof(gid_map), "%u %u 1",
-		 options->translate_gid ? gid : 0, gid);
+		 own || options->translate_gid ? gid : 0, gid);
 	if (unshare(CLONE_NEWUSER) < 0)
 		return tell_step("make a user name space", errno);
 	ret = write_file("/proc/self/setgroups", "deny");
