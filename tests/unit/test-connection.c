@@ -482,14 +482,10 @@ static void disturb(unsigned int number)
 	pthread_rwlock_unlock(&rings);
 }
 
-/* All that was asked is answered: an INIT ends the locks that wait. */
-static void drain(void)
+static void send_init(void)
 {
 	struct load *first = &loads[1];
-	time_t end = time(NULL) + PATIENCE;
-	unsigned int left;
 
-	draining = true;
 	pthread_rwlock_wrlock(&rings);
 	step(first);
 	for (unsigned int i = 0; i < WINDOW; i++)
@@ -499,7 +495,21 @@ static void drain(void)
 			break;
 		}
 	pthread_rwlock_unlock(&rings);
+}
+
+/*
+ * All that was asked is answered: an INIT ends the locks that wait. What the
+ * server takes after it may wait again, for one another: then the next does.
+ */
+static void drain(void)
+{
+	time_t end = time(NULL) + PATIENCE;
+	unsigned int left, round = 0;
+
+	draining = true;
 	do {
+		if (round++ % 100 == 0)
+			send_init();
 		usleep(1000);
 		left = 0;
 		for (unsigned int i = 0; i < QUEUES; i++)
