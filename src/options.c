@@ -422,7 +422,9 @@ static int check(const struct word *word)
 		return 0;
 	if (!*row->spec && option->selects)
 		return choose(row->spec, row->scheme, "");
-	if (!*row->spec || spec_has(*row->spec, word->name, word->length))
+	/* Ports of both kinds may have it. */
+	if (!*row->spec || spec_has(parsed.client, word->name, word->length) ||
+	    spec_has(parsed.server, word->name, word->length))
 		return 0;
 	log_error("--%s is an option of %s: and does nothing for %s: leave it "
 		  "out",

@@ -8,9 +8,12 @@ CLIENT_PORT(virtio)
 #if HAVE_MOUNT
 CLIENT_PORT(mount)
 #endif
+CLIENT_PORT(listen)
+CLIENT_PORT(stdio)
 SERVER_PORT(dir)
 SERVER_PORT(exec)
 SERVER_PORT(vhost)
+SERVER_PORT(connect)
 
 /* A test program's own. */
 #ifdef EXTRA_PORTS

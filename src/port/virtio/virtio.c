@@ -2,6 +2,7 @@
 #include "virtio.h"
 #include "../../ending.h"
 #include "../../log.h"
+#include "../../socket.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -340,8 +341,6 @@ static const struct option virtio_rows[] = {
 	OPTION("fd", INT, &virtio_options.listen_fd, "N",
 	       "take this open socket, listening or connected",
 	       .selects = true),
-	OPTION("socket-group", STRING, &virtio_options.socket_group, "GROUP",
-	       "let this group connect to the socket"),
 	OPTION("tag", STRING, &virtio_options.tag, "TAG",
 	       "give the device this tag (the monitor asks for it)",
 	       .max = VIRTIO_FS_TAG),
@@ -350,7 +349,8 @@ static const struct option virtio_rows[] = {
 	{ 0 },
 };
 
-static const struct option *const option_lists[] = { virtio_rows, NULL };
+static const struct option *const option_lists[] = { virtio_rows,
+						     socket_options, NULL };
 
 const struct client_port_ops virtio_port_ops = {
 	.scheme = "virtio",

@@ -234,9 +234,8 @@ struct virtio_socket {
 
 /* The options of the port, and what they are set to. */
 struct virtio_options {
-	int listen_fd; /* --fd: a listening or connected socket; -1: none */
-	const char *socket_group; /* NULL: unchanged */
-	const char *tag;	  /* 1 to 36 bytes; NULL: none */
+	int listen_fd;	 /* --fd: a listening or connected socket; -1: none */
+	const char *tag; /* 1 to 36 bytes; NULL: none */
 	uint64_t thread_pool_size;
 };
 

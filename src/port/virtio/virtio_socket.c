@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "../../leftover.h"
 #include "../../log.h"
+#include "../../socket.h"
 #include "virtio.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,225 +18,6 @@
 
 /* Connections that have not said anything yet; the oldest gives way. */
 #define SILENT_MAX 16
-
-/* Where the socket is to be made. */
-struct place {
-	const char *path;
-	struct sockaddr_un address;
-	int dir;    /* its directory */
-	char *name; /* its name there */
-};
-
-static int check_path(struct place *place)
-{
-	size_t len = strlen(place->path);
-
-	place->address.sun_family = AF_UNIX;
-	if (len >= sizeof(place->address.sun_path)) {
-		log_error("%s: a socket's path has at most %zu bytes: choose "
-			  "a shorter one",
-			  place->path, sizeof(place->address.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	memcpy(place->address.sun_path, place->path, len + 1);
-	return 0;
-}
-
-static int open_dir(struct place *place)
-{
-	char copy[sizeof(place->address.sun_path)];
-	const char *dir;
-
-	strcpy(copy, place->path);
-	place->name = strdup(basename(copy));
-	if (!place->name)
-		return -ENOMEM;
-	strcpy(copy, place->path);
-	dir = dirname(copy);
-	place->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (place->dir < 0 && errno == EACCES)
-		place->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (place->dir < 0) {
-		int error = -errno;
-
-		log_error("%s: %m: the socket's directory must exist", dir);
-		return error;
-	}
-	return 0;
-}
-
-/*
- * Two programs that find the same stale socket must not remove each other's:
- * the directory is locked meanwhile, if it can be, and not for long.
- */
-static void lock_dir(const struct place *place)
-{
-	for (int i = 0; i < 20; i++) {
-		if (flock(place->dir, LOCK_EX | LOCK_NB) == 0 ||
-		    errno != EWOULDBLOCK)
-			return;
-		usleep(50000);
-	}
-}
-
-/* Removes what a program left that is gone; an error if there is another. */
-static int clear_path(const struct place *place)
-{
-	struct stat st;
-	int fd, r;
-
-	if (fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		r = -errno;
-		log_error("%s: %m", place->path);
-		return r;
-	}
-	if (!S_ISSOCK(st.st_mode)) {
-		log_error("%s: exists and is not a socket: remove it or "
-			  "choose another path",
-			  place->path);
-		return -EEXIST;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	r = connect(fd, (const struct sockaddr *)&place->address,
-		    sizeof(place->address)) < 0
-		    ? errno
-		    : 0;
-	close(fd);
-	if (r == ENOENT)
-		return 0;
-	if (r != ECONNREFUSED) {
-		log_error("%s: the socket is taken: stop the program that "
-			  "listens there or choose another path",
-			  place->path);
-		return -EADDRINUSE;
-	}
-	if (unlinkat(place->dir, place->name, 0) < 0 && errno != ENOENT) {
-		r = -errno;
-		log_error("%s: cannot remove the old socket: %m", place->path);
-		return r;
-	}
-	return 0;
-}
-
-/* Only the owner may connect, or a group if the administrator says so. */
-static int find_group(const char *name, gid_t *ret_gid)
-{
-	struct group *entry;
-
-	errno = 0;
-	entry = getgrnam(name);
-	if (!entry) {
-		log_error("--socket-group=%s: there is no such group", name);
-		return -ENOENT;
-	}
-	*ret_gid = entry->gr_gid;
-	return 0;
-}
-
-/*
- * The socket has its mode and group from the beginning: by its name a moment
- * later, another file could be given away.
- */
-static int bind_as(const struct place *place, int fd, mode_t mask, gid_t gid)
-{
-	gid_t old_gid = (gid_t)setfsgid(gid);
-	mode_t old_mask = umask(mask);
-	int r = 0;
-
-	if (bind(fd, (const struct sockaddr *)&place->address,
-		 sizeof(place->address)) < 0)
-		r = -errno;
-	umask(old_mask);
-	setfsgid(old_gid);
-	if (r < 0)
-		log_error("%s: cannot make the socket: %s", place->path,
-			  strerror(-r));
-	return r;
-}
-
-static int bind_for_group(const struct place *place, int fd, const char *name)
-{
-	struct stat st;
-	gid_t gid, old;
-	int r = find_group(name, &gid);
-
-	if (r < 0)
-		return r;
-	old = (gid_t)setfsgid(gid);
-	if ((gid_t)setfsgid(old) != gid) {
-		log_error("--socket-group=%s: this user cannot make a socket "
-			  "of that group: run as root, or a member as `sg %s "
-			  "crossfuse ...`",
-			  name, name);
-		return -EPERM;
-	}
-	r = bind_as(place, fd, 0117, gid);
-	if (r < 0)
-		return r;
-	if (fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_gid == gid)
-		return 0;
-	log_error("--socket-group=%s: %s is of another group: choose a "
-		  "directory without a set-group-ID bit",
-		  name, place->path);
-	unlinkat(place->dir, place->name, 0);
-	return -EPERM;
-}
-
-static int bind_and_listen(const struct place *place)
-{
-	int fd, r;
-
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		r = -errno;
-		log_error("cannot make a socket: %m");
-		return r;
-	}
-	if (virtio_options.socket_group)
-		r = bind_for_group(place, fd, virtio_options.socket_group);
-	else
-		r = bind_as(place, fd, 0177, getegid());
-	if (r < 0)
-		goto fail;
-	r = leftover_note(place->path);
-	if (r == 0 && listen(fd, SILENT_MAX) < 0)
-		r = -errno;
-	if (r < 0) {
-		log_error("%s: cannot listen: %s", place->path, strerror(-r));
-		unlinkat(place->dir, place->name, 0);
-		goto fail;
-	}
-	return fd;
-fail:
-	close(fd);
-	return r;
-}
-
-/* A socket that listens at PATH until leftover_remove(); or -errno. */
-static int listen_at(const char *path)
-{
-	struct place place = { .path = path, .dir = -1 };
-	int r;
-
-	r = check_path(&place);
-	if (r == 0)
-		r = open_dir(&place);
-	if (r == 0) {
-		lock_dir(&place);
-		r = clear_path(&place);
-	}
-	if (r == 0)
-		r = bind_and_listen(&place);
-	if (place.dir >= 0)
-		close(place.dir);
-	free(place.name);
-	return r;
-}
 
 static int socket_option(int fd, int option)
 {
@@ -446,7 +223,7 @@ int virtio_socket_open(struct virtio_socket *sock, const char *path)
 		return -EINVAL;
 	}
 	if (path) {
-		fd = listen_at(path);
+		fd = socket_listen_at(path, SOCK_STREAM, SILENT_MAX);
 		if (fd < 0)
 			return fd;
 		log_info("waiting for the monitor to connect to %s", path);
