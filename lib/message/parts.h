@@ -48,6 +48,8 @@ static inline int cf_check(const struct crossfuse_layout *layout,
 			   struct crossfuse_fault *ret_fault)
 {
 	size_t behind = body_len - source->fixed;
+	const uint8_t *rest = (const uint8_t *)body + source->fixed;
+	uint32_t tail_len = 0;
 	bool sound = false;
 
 	if (head_len >= source->fixed && head_len <= body_len) {
@@ -58,11 +60,23 @@ static inline int cf_check(const struct crossfuse_layout *layout,
 				cf_get32((const uint8_t *)body +
 						 layout->count_at,
 					 source->swapped) == behind;
+		else if (layout->tail == CROSSFUSE_TAIL_NAME &&
+			 !layout->element && !layout->extensions &&
+			 head_len == body_len && behind &&
+			 behind < UINT32_MAX) {
+			/* One name, and its end is the end of all. */
+			sound = memchr(rest, 0, behind) == rest + behind - 1;
+			tail_len = (uint32_t)behind;
+		}
 	}
 	if (!sound)
 		return cf_check_parts(layout, source, body, head_len, body_len,
 				      ret_parts, ret_fault);
-	*ret_parts = (struct cf_parts){ .fixed = source->fixed };
+	*ret_parts = (struct cf_parts){
+		.fixed = source->fixed,
+		.tail_at = source->fixed,
+		.tail_len = tail_len,
+	};
 	return 0;
 }
 

@@ -205,21 +205,21 @@ static int translate(const struct ranges *ranges, uint32_t id, uint32_t *ret_id)
 	return 0;
 }
 
-int idmap_to_host(const struct idmap *map, uint32_t guest, uint32_t *ret_host)
+int idmap_rules_to_host(const struct idmap *map, uint32_t guest,
+			uint32_t *ret_host)
 {
 	uint32_t host = guest;
-	int ret = map ? translate(&map->guest, guest, &host) : 0;
+	int ret = translate(&map->guest, guest, &host);
 
 	if (ret == 0)
 		*ret_host = host;
 	return ret;
 }
 
-uint32_t idmap_to_guest(const struct idmap *map, uint32_t host)
+uint32_t idmap_rules_to_guest(const struct idmap *map, uint32_t host)
 {
 	uint32_t guest = host;
 
-	if (map)
-		translate(&map->host, host, &guest);
+	translate(&map->host, host, &guest);
 	return guest;
 }

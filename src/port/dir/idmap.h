@@ -18,8 +18,24 @@ struct idmap;
 int idmap_add(struct idmap **map, const char *name, const char *rule);
 void idmap_free(struct idmap *map); /* NULL is fine */
 
+/* For the two below, where there are rules. */
+int idmap_rules_to_host(const struct idmap *map, uint32_t guest,
+			uint32_t *ret_host);
+uint32_t idmap_rules_to_guest(const struct idmap *map, uint32_t host);
+
 /* MAP may be NULL: the same number. 0, or -EPERM for one that is forbidden. */
-int idmap_to_host(const struct idmap *map, uint32_t guest, uint32_t *ret_host);
-uint32_t idmap_to_guest(const struct idmap *map, uint32_t host);
+static inline int idmap_to_host(const struct idmap *map, uint32_t guest,
+				uint32_t *ret_host)
+{
+	if (map)
+		return idmap_rules_to_host(map, guest, ret_host);
+	*ret_host = guest;
+	return 0;
+}
+
+static inline uint32_t idmap_to_guest(const struct idmap *map, uint32_t host)
+{
+	return map ? idmap_rules_to_guest(map, host) : host;
+}
 
 #endif

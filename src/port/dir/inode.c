@@ -92,7 +92,8 @@ int inode_adopt(struct dir *dir, int fd, struct inode *parent, const char *name,
 	if (found != inode)
 		table_discard(dir, inode);
 	if (name) {
-		inode_named(dir, found, parent, name);
+		if (!mount_has_handles(found->mount))
+			inode_named(dir, found, parent, name);
 		atomic_store_explicit(&parent->finds_known, found != inode,
 				      memory_order_relaxed);
 	}

@@ -115,13 +115,13 @@ static void shard_grow(struct inode_shard *shard)
 }
 
 /* With the shard's lock held, as all of these. */
-static void list(struct inode_shard *shard, struct inode *inode)
+static void list(struct inode_shard *shard, struct inode *inode, uint64_t hash)
 {
 	struct inode **bucket;
 
 	if (shard->inode_count++ >= shard->bucket_count * 2)
 		shard_grow(shard);
-	bucket = bucket_of(shard, hash_of_inode(inode));
+	bucket = bucket_of(shard, hash);
 	inode->next = *bucket;
 	*bucket = inode;
 	inode->listed = true;
@@ -172,10 +172,11 @@ static bool is_same(const struct inode *inode, const struct key *key)
 	       (atomic_load(&inode->fd) >= 0 || inode->btime == key->btime);
 }
 
-static struct inode *search(struct inode_shard *shard,
+/* HASH is the key's. */
+static struct inode *search(struct inode_shard *shard, uint64_t hash,
 			    const struct mount *mount, const struct key *key)
 {
-	struct inode *inode = *bucket_of(shard, hash_of(mount, key->ino));
+	struct inode *inode = *bucket_of(shard, hash);
 
 	while (inode && (inode->ino != key->ino || inode->mount != mount))
 		inode = inode->next;
@@ -192,12 +193,14 @@ struct inode *table_find(struct dir *dir, const struct key *key, bool lookup)
 	struct mount *mount = mount_find(dir, key->dev, key->mnt_id);
 	struct inode_shard *shard;
 	struct inode *inode;
+	uint64_t hash;
 
 	if (!mount)
 		return NULL;
-	shard = shard_of(dir, hash_of(mount, key->ino));
+	hash = hash_of(mount, key->ino);
+	shard = shard_of(dir, hash);
 	pthread_mutex_lock(&shard->mutex);
-	inode = search(shard, mount, key);
+	inode = search(shard, hash, mount, key);
 	if (inode) {
 		slot_hold(&inode->slot);
 		if (lookup)
@@ -209,11 +212,12 @@ struct inode *table_find(struct dir *dir, const struct key *key, bool lookup)
 
 bool table_has(struct dir *dir, struct mount *mount, uint64_t ino)
 {
-	struct inode_shard *shard = shard_of(dir, hash_of(mount, ino));
+	uint64_t hash = hash_of(mount, ino);
+	struct inode_shard *shard = shard_of(dir, hash);
 	struct inode *inode;
 
 	pthread_mutex_lock(&shard->mutex);
-	inode = *bucket_of(shard, hash_of(mount, ino));
+	inode = *bucket_of(shard, hash);
 	while (inode && (inode->ino != ino || inode->mount != mount))
 		inode = inode->next;
 	pthread_mutex_unlock(&shard->mutex);
@@ -228,7 +232,7 @@ void inode_stale(struct dir *dir, struct inode *inode)
 	if (inode->mount->class != MOUNT_OPEN && !atomic_load(&inode->opens) &&
 	    inode != dir->root)
 		unlist(shard, inode);
-	inode_unlock(dir, inode);
+	pthread_mutex_unlock(&shard->mutex);
 }
 
 void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
@@ -247,18 +251,19 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 		if (gone)
 			drop(dir, shard, inode);
 	}
-	inode_unlock(dir, inode);
+	pthread_mutex_unlock(&shard->mutex);
 	if (gone)
 		inode_put(dir, inode);
 }
 
 void inode_opened(struct dir *dir, struct inode *inode)
 {
-	inode_lock(dir, inode);
+	struct inode_shard *shard = inode_lock(dir, inode);
+
 	if (!is_kept(inode))
 		slot_hold(&inode->slot);
 	atomic_fetch_add(&inode->opens, 1);
-	inode_unlock(dir, inode);
+	pthread_mutex_unlock(&shard->mutex);
 }
 
 void inode_closed(struct dir *dir, struct inode *inode, struct handle *handle)
@@ -279,7 +284,7 @@ void inode_closed(struct dir *dir, struct inode *inode, struct handle *handle)
 	gone = !is_kept(inode);
 	if (gone)
 		drop(dir, shard, inode);
-	inode_unlock(dir, inode);
+	pthread_mutex_unlock(&shard->mutex);
 	where_free(&spare);
 	if (gone)
 		inode_put(dir, inode);
@@ -368,14 +373,14 @@ struct inode *table_insert(struct dir *dir, struct inode *inode,
 	int fd = atomic_load(&inode->fd);
 
 	pthread_mutex_lock(&shard->mutex);
-	other = search(shard, inode->mount, key);
+	other = search(shard, hash, inode->mount, key);
 	if (other) {
 		found = other;
 		slot_hold(&other->slot);
 		table_count(other);
 	} else {
 		inode->nlookup = 1;
-		list(shard, inode);
+		list(shard, inode, hash);
 		slot_publish(&inode->slot); /* the table's reference */
 		slot_hold(&inode->slot);    /* the caller's */
 	}
