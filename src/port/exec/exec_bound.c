@@ -96,6 +96,19 @@ static bool limit_open(struct cf_open_out *open)
 	return shorter;
 }
 
+/* What CREATE and TMPFILE answer. */
+struct created {
+	struct cf_entry_out entry;
+	struct cf_open_out open;
+};
+
+static bool limit_created(struct created *created, uint64_t seconds)
+{
+	bool shorter = limit_entry(&created->entry, seconds);
+
+	return limit_open(&created->open) || shorter;
+}
+
 /* Records one behind the other; what is not whole is found out later. */
 static bool limit_records(char *at, size_t len, uint64_t seconds)
 {
@@ -131,12 +144,8 @@ static bool limit_body(uint32_t opcode, void *body, size_t len,
 		       limit_entry(body, seconds);
 	case CF_CREATE:
 	case CF_TMPFILE:
-		return len >= sizeof(struct cf_entry_out) +
-				       sizeof(struct cf_open_out) &&
-		       (limit_entry(body, seconds) |
-			limit_open(
-				(struct cf_open_out
-					 *)((struct cf_entry_out *)body + 1)));
+		return len >= sizeof(struct created) &&
+		       limit_created(body, seconds);
 	case CF_GETATTR:
 	case CF_SETATTR:
 		return len >= sizeof(*attr) &&
