@@ -200,7 +200,7 @@ static void test_restored(void)
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct data[2];
+	struct __user_cap_data_struct data[2] = { 0 };
 	struct who user = { 1000, 1000, 50, 0 };
 	struct job job = { CF_CREATE, "open", S_IFREG | 0600 };
 	struct job bad = { CF_CREATE, "open", S_IFREG | 0600 };

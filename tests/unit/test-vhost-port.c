@@ -366,8 +366,8 @@ static void run(enum lie how, int listener, const char *path, char *guest,
 				while (ask_read(&test, guest) != -ENOTCONN)
 					usleep(1000);
 		}
-		CHECK_EQ(test.completions,
-			 how == HONEST ? test.completions : 1);
+		if (how != HONEST)
+			CHECK_EQ(test.completions, 1);
 		CHECK_EQ(relay_in_flight(&relay), 0);
 		if (how == LEAVES) {
 			pthread_join(thread, NULL);

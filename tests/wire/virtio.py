@@ -189,6 +189,8 @@ class Memory:
         self.fd = os.memfd_create("guest")
         os.ftruncate(self.fd, size)
         self.map = mmap.mmap(self.fd, size)
+        # A guest's kernel is there long before it starts a ring.
+        self.map[size - 1] = 1
 
     def table(self, front, regions=((GUEST, MEMORY, USER, 0),)):
         return front.pack("II", len(regions), 0) + b"".join(
