@@ -10,18 +10,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct {
-	char *path; /* NULL: nothing */
+enum {
+	LEFTOVERS = 2 /* a socket and its process id */
+};
+
+static struct leftover {
+	char *path;
 	dev_t dev;
 	ino_t ino;
-} noted;
+	int fd;
+} noted[LEFTOVERS];
+static unsigned int count;
 
-int leftover_note(const char *path)
+int leftover_note(const char *path, int fd)
 {
 	char copy[PATH_MAX], dir[PATH_MAX];
 	struct stat st;
 	char *absolute;
 
+	if (count == LEFTOVERS)
+		return -ENOBUFS;
 	if (lstat(path, &st) < 0)
 		return -errno;
 	if (strlen(path) >= sizeof(copy))
@@ -32,25 +40,30 @@ int leftover_note(const char *path)
 	strcpy(copy, path);
 	if (asprintf(&absolute, "%s/%s", dir, basename(copy)) < 0)
 		return -ENOMEM;
-	leftover_forget();
-	noted.path = absolute;
-	noted.dev = st.st_dev;
-	noted.ino = st.st_ino;
+	noted[count++] = (struct leftover){
+		.path = absolute, .dev = st.st_dev, .ino = st.st_ino, .fd = fd
+	};
 	return 0;
 }
 
 void leftover_forget(void)
 {
-	free(noted.path);
-	noted.path = NULL;
+	while (count) {
+		struct leftover *leftover = &noted[--count];
+
+		free(leftover->path);
+		if (leftover->fd >= 0)
+			close(leftover->fd);
+	}
 }
 
 void leftover_remove(void)
 {
 	struct stat st;
 
-	if (noted.path && lstat(noted.path, &st) == 0 &&
-	    st.st_dev == noted.dev && st.st_ino == noted.ino)
-		unlinkat(AT_FDCWD, noted.path, 0);
+	for (unsigned int i = 0; i < count; i++)
+		if (lstat(noted[i].path, &st) == 0 &&
+		    st.st_dev == noted[i].dev && st.st_ino == noted[i].ino)
+			unlinkat(AT_FDCWD, noted[i].path, 0);
 	leftover_forget();
 }

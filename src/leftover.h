@@ -4,10 +4,11 @@
 #define LEFTOVER_H
 
 /*
- * Notes that PATH, which need not be absolute, is to be removed. At most once.
- * 0 or -errno.
+ * Notes that PATH, which need not be absolute, is to be removed: two of them at
+ * most. FD, -1: none, is kept open until then. 0 or -errno, FD being the
+ * caller's still.
  */
-int leftover_note(const char *path);
+int leftover_note(const char *path, int fd);
 
 /*
  * Not by this process: its parent does it, which sees the same files as the
@@ -15,7 +16,7 @@ int leftover_note(const char *path);
  */
 void leftover_forget(void);
 
-/* Removes it, unless another program has its own there by now. */
+/* Removes them, unless another program has its own there by now. */
 void leftover_remove(void);
 
 #endif

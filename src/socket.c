@@ -2,6 +2,7 @@
 #include "socket.h"
 #include "leftover.h"
 #include "log.h"
+#include "pid_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -207,15 +208,16 @@ static int bind_and_listen(const struct place *place, int backlog)
 		r = bind_as(place, fd, 0177, getegid());
 	if (r < 0)
 		goto fail;
-	r = leftover_note(place->path);
+	r = leftover_note(place->path, -1);
 	if (r == 0 && listen(fd, backlog) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		log_error("%s: cannot listen: %s", place->path, strerror(-r));
-		unlinkat(place->dir, place->name, 0);
-		goto fail;
-	}
-	return fd;
+	else
+		r = pid_file_make(place->dir, place->name, place->path);
+	if (r == 0)
+		return fd;
+	unlinkat(place->dir, place->name, 0);
 fail:
 	close(fd);
 	return r;
@@ -231,8 +233,10 @@ int socket_listen_at(const char *path, int type, int backlog)
 		r = open_dir(&place);
 	if (r == 0) {
 		lock_dir(&place);
-		r = clear_path(&place);
+		r = pid_file_clear(place.dir, place.name, path);
 	}
+	if (r == 0)
+		r = clear_path(&place);
 	if (r == 0)
 		r = bind_and_listen(&place, backlog);
 	if (place.dir >= 0)
