@@ -44,6 +44,7 @@ void relay_complete(struct call *call);
 void relay_forward(struct call *call);
 void relay_fail(struct call *call, int error);
 void relay_call_waits(struct call *call);
+int relay_reserve(struct call *call, size_t size);
 
 void relay_complete(struct call *call)
 {
@@ -71,7 +72,7 @@ static void may_block(struct call *call)
 	(void)call;
 }
 
-static int reserve(struct call *call, size_t size)
+int relay_reserve(struct call *call, size_t size)
 {
 	(void)call;
 	return size <= sizeof(request.out) ? 0 : -ENOMEM;
@@ -80,7 +81,6 @@ static int reserve(struct call *call, size_t size)
 static const struct call_ops ops = {
 	.complete = complete,
 	.may_block = may_block,
-	.reserve = reserve,
 };
 
 static _Noreturn void die(const char *what, int error)

@@ -6,7 +6,7 @@ void *call_reserve(struct call *call, size_t len)
 {
 	size_t size = sizeof(struct cf_out_header) + len;
 
-	if (size > call->out_size && call->ops->reserve(call, size) < 0)
+	if (size > call->out_size && relay_reserve(call, size) < 0)
 		return NULL;
 	return call_out_arg(call);
 }

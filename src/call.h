@@ -30,11 +30,6 @@ struct call_ops {
 	 * a call. NULL: nothing can be done about it.
 	 */
 	void (*may_block)(struct call *call);
-	/*
-	 * Enlarge call->out to at least SIZE bytes, keeping its first
-	 * sizeof(struct cf_out_header). 0 or -ENOMEM.
-	 */
-	int (*reserve)(struct call *call, size_t size);
 };
 
 struct call {
@@ -53,8 +48,8 @@ struct call {
 	size_t data_len;
 
 	/*
-	 * The reply: OUT is private memory, 8-byte aligned, for the header and
-	 * all that is not a file's bytes; ROOM is the client's own memory for
+	 * The reply: OUT is memory of relay_alloc(), for the header and all
+	 * that is not a file's bytes; ROOM is the client's own memory for
 	 * what follows the 16 bytes of the header. A server fills either OUT
 	 * (copied to the client by complete), or header in OUT and data in
 	 * ROOM (READ). OUT_SIZE is at least 256.

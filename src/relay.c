@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No reply but a file's bytes, which are not in call->out, comes near it. */
+#define OUT_MAX (16 << 20)
+
 /* Pieces of a notification, and bytes of it that are not a file's. */
 #define NOTIFY_PIECES 64
 #define NOTIFY_HEAD   8192
@@ -118,6 +121,19 @@ void relay_free(struct relay *relay, void *memory, size_t size)
 		free(memory);
 	else if (memory)
 		ops->free(relay->server, memory, size);
+}
+
+int relay_reserve(struct call *call, size_t size)
+{
+	void *out = size > OUT_MAX ? NULL : relay_alloc(call->relay, size);
+
+	if (!out)
+		return -ENOMEM;
+	memcpy(out, call->out, sizeof(struct cf_out_header));
+	relay_free(call->relay, call->out, call->out_size);
+	call->out = out;
+	call->out_size = size;
+	return 0;
 }
 
 int relay_memory(struct relay *relay, const struct relay_region *regions,

@@ -97,6 +97,9 @@ ssize_t relay_head_len(struct relay *relay, const void *header,
 void *relay_alloc(struct relay *relay, size_t size);
 void relay_free(struct relay *relay, void *memory, size_t size);
 
+/* Enlarges call->out to SIZE bytes, keeping its header. 0 or -ENOMEM. */
+int relay_reserve(struct call *call, size_t size);
+
 /*
  * The client's memory is another one, see struct server_ops. 0 or -errno,
  * logged: the server cannot reach it.

@@ -46,6 +46,7 @@ void relay_complete(struct call *call);
 void relay_forward(struct call *call);
 void relay_fail(struct call *call, int error);
 void relay_call_waits(struct call *call);
+int relay_reserve(struct call *call, size_t size);
 
 static inline void client_complete(struct call *call)
 {
@@ -79,7 +80,7 @@ static inline void client_may_block(struct call *call)
 		abort(); /* once is all that is allowed */
 }
 
-static inline int client_reserve(struct call *call, size_t size)
+int relay_reserve(struct call *call, size_t size)
 {
 	char *out = realloc(call->out, size);
 
@@ -93,7 +94,6 @@ static inline int client_reserve(struct call *call, size_t size)
 static const struct call_ops client_ops = {
 	.complete = client_complete,
 	.may_block = client_may_block,
-	.reserve = client_reserve,
 };
 
 /* In place of the relay: no translation. */

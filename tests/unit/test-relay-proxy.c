@@ -106,13 +106,7 @@ static void complete(struct call *call)
 	((struct test_call *)call)->completions++;
 }
 
-static int reserve(struct call *call, size_t size)
-{
-	return size <= call->out_size ? 0 : -ENOMEM;
-}
-
-static const struct call_ops call_ops = { .complete = complete,
-					  .reserve = reserve };
+static const struct call_ops call_ops = { .complete = complete };
 
 static void ask(struct test_call *test, uint32_t opcode, uint64_t unique,
 		const void *arg, size_t arg_len)

@@ -113,13 +113,7 @@ static void complete(struct call *call)
 	sem_post(&test->completed);
 }
 
-static int reserve(struct call *call, size_t size)
-{
-	return size <= call->out_size ? 0 : -ENOMEM;
-}
-
-static const struct call_ops call_ops = { .complete = complete,
-					  .reserve = reserve };
+static const struct call_ops call_ops = { .complete = complete };
 
 static void make_call(struct test_call *test, uint32_t opcode, uint64_t unique,
 		      size_t arg_len)

@@ -77,13 +77,7 @@ static void complete(struct call *call)
 	(void)call;
 }
 
-static int reserve(struct call *call, size_t size)
-{
-	return size <= call->out_size ? 0 : -ENOMEM;
-}
-
-static const struct call_ops call_ops = { .complete = complete,
-					  .reserve = reserve };
+static const struct call_ops call_ops = { .complete = complete };
 
 struct test_call {
 	struct call call;

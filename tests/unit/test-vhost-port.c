@@ -238,13 +238,7 @@ static void complete(struct call *call)
 	((struct test_call *)call)->completions++;
 }
 
-static int reserve(struct call *call, size_t size)
-{
-	return size <= call->out_size ? 0 : -ENOMEM;
-}
-
-static const struct call_ops call_ops = { .complete = complete,
-					  .reserve = reserve };
+static const struct call_ops call_ops = { .complete = complete };
 static struct relay relay;
 
 /* Until it is complete: the error, or 0. */

@@ -298,6 +298,19 @@ bool relay_poll(struct relay *relay)
 	return false;
 }
 
+int relay_reserve(struct call *call, size_t size)
+{
+	void *out = malloc(size);
+
+	if (!out)
+		return -ENOMEM;
+	memcpy(out, call->out, sizeof(struct cf_out_header));
+	free(call->out);
+	call->out = out;
+	call->out_size = size;
+	return 0;
+}
+
 void *relay_alloc(struct relay *relay, size_t size)
 {
 	(void)relay;

@@ -209,7 +209,6 @@ static int mount_open(const char *argument, const struct options *all,
 	port->port.ops = &mount_port_ops;
 	client = &port->client;
 	client->client.ops = &mount_client_ops;
-	pthread_mutex_init(&client->calls_lock, NULL);
 	client->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (client->stop_fd < 0) {
 		ret = -errno;
@@ -285,9 +284,12 @@ static int mount_serve(struct client *base, struct relay *relay)
 	int ret;
 
 	client->relay = relay;
+	mount_calls_init(client);
 	ret = readers_start(client);
-	if (ret < 0)
+	if (ret < 0) {
+		buffered_calls_destroy(&client->calls);
 		return ret;
+	}
 	while (poll(&ready, 1, -1) < 0 && errno == EINTR)
 		;
 	atomic_store(&client->stopping, true);
@@ -299,7 +301,7 @@ static int mount_serve(struct client *base, struct relay *relay)
 	rings_close(client->rings);
 	client->rings = NULL;
 	relay_reset(relay);
-	mount_calls_free(client);
+	buffered_calls_destroy(&client->calls);
 	return 0;
 }
 
@@ -335,7 +337,6 @@ static void mount_close(struct client_port *client_port)
 	readers_destroy(client);
 	fuse_session_destroy(port->session); /* closes the descriptor */
 	mount_guard_end(&port->guard);
-	pthread_mutex_destroy(&client->calls_lock);
 	close(client->stop_fd);
 	free(client->where);
 	free(port);

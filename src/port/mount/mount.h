@@ -7,7 +7,7 @@
 #ifndef MOUNT_H
 #define MOUNT_H
 
-#include "../../relay.h"
+#include "../buffered_call.h"
 #include "../port.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,7 +25,7 @@ struct mount_client;
 struct ring;
 
 struct mount_call {
-	struct call call;
+	struct buffered_call base; /* first */
 	struct mount_client *client;
 	/* Hands the reply to the kernel; 0 or -errno. */
 	int (*answer)(struct mount_call *mcall, const struct iovec *iov,
@@ -34,20 +34,15 @@ struct mount_call {
 	struct ring *ring; /* of RING_ENTRY */
 	unsigned int ring_entry;
 	bool offers_io_uring; /* FUSE_INIT: the kernel would like to */
-	char *in;	      /* MOUNT_MAX_REQUEST bytes */
-	struct iovec data;
-	struct iovec room; /* MOUNT_MAX_DATA bytes */
-	struct mount_call *next;
 };
 
 /* mount_call.c */
+void mount_calls_init(struct mount_client *client);
 struct mount_call *mount_call_get(struct mount_client *client);
-void mount_call_put(struct mount_call *mcall);
-void mount_calls_free(struct mount_client *client);
 
 /*
- * Submits the request whose head, of HEAD_LEN bytes, is at mcall->in, and whose
- * data, if any, is mcall->data.
+ * Submits the request whose head, of HEAD_LEN bytes, is at mcall->base.in, and
+ * whose data, if any, is mcall->base.data.
  */
 void mount_call_submit(struct mount_call *mcall, size_t head_len);
 
@@ -121,9 +116,7 @@ struct mount_client {
 	struct readers readers;
 	struct rings *rings; /* NULL: there are none */
 	bool rings_started;
-	pthread_mutex_t calls_lock;
-	struct mount_call *free_calls;
-	unsigned int free_count;
+	struct buffered_calls calls;
 	atomic_bool stopping;
 	int stop_fd; /* eventfd: stop(), or the mount is gone */
 };

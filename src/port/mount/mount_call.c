@@ -2,36 +2,10 @@
 #include "../../log.h"
 #include "mount.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* At first, and kept. */
-#define OUT_FIRST 4096
-#define OUT_KEPT  (128 << 10)
-
-/* No reply but a file's bytes comes near it. */
-#define OUT_MAX (16 << 20)
 
 /* Calls kept for reuse; each may have touched 2 MiB. */
 #define CALLS_KEPT 64
-
-#define BUFFERS (MOUNT_MAX_REQUEST + MOUNT_MAX_DATA)
-
-static int reserve(struct call *call, size_t size)
-{
-	void *out;
-
-	if (size > OUT_MAX)
-		return -ENOMEM;
-	out = relay_alloc(call->relay, size);
-	if (!out)
-		return -ENOMEM;
-	memcpy(out, call->out, sizeof(struct cf_out_header));
-	relay_free(call->relay, call->out, call->out_size);
-	call->out = out;
-	call->out_size = size;
-	return 0;
-}
 
 /*
  * What kernel and port agree on, whatever the server offers: a message has
@@ -40,11 +14,11 @@ static int reserve(struct call *call, size_t size)
 static void arrange_init(struct mount_call *mcall)
 {
 	struct mount_client *client = mcall->client;
-	struct cf_init_out *out = call_out_arg(&mcall->call);
-	const struct cf_out_header *header = mcall->call.out;
+	struct cf_init_out *out = call_out_arg(&mcall->base.call);
+	const struct cf_out_header *header = mcall->base.call.out;
 	const uint32_t high = (uint32_t)(CF_INIT_OVER_IO_URING >> 32);
 
-	if (header->error || mcall->call.out_len < sizeof(*header) + 64)
+	if (header->error || mcall->base.call.out_len < sizeof(*header) + 64)
 		return;
 	if (out->max_write > MOUNT_MAX_DATA)
 		out->max_write = MOUNT_MAX_DATA;
@@ -64,7 +38,7 @@ static int answer_eio(struct mount_call *mcall)
 	struct cf_out_header header = {
 		.len = sizeof(header),
 		.error = -EIO,
-		.unique = mcall->call.state.unique,
+		.unique = mcall->base.call.state.unique,
 	};
 	struct iovec iov = { &header, sizeof(header) };
 
@@ -73,9 +47,10 @@ static int answer_eio(struct mount_call *mcall)
 
 static void hand_over(struct mount_call *mcall)
 {
-	struct call *call = &mcall->call;
+	struct call *call = &mcall->base.call;
 	struct iovec iov[2] = { { call->out, call->out_len },
-				{ mcall->room.iov_base, call->out_data_len } };
+				{ mcall->base.room.iov_base,
+				  call->out_data_len } };
 	int ret;
 
 	ret = mcall->answer(mcall, iov, call->out_data_len ? 2 : 1);
@@ -93,7 +68,7 @@ static void hand_over(struct mount_call *mcall)
  */
 static bool left_to_the_end(const struct mount_call *mcall)
 {
-	const struct cf_out_header *header = mcall->call.out;
+	const struct cf_out_header *header = mcall->base.call.out;
 
 	return atomic_load(&mcall->client->stopping) && header->error == -EINTR;
 }
@@ -115,7 +90,7 @@ static void complete(struct call *call)
 		mount_client_end(client);
 	/* That of a ring stays with its entry, and may be in use by now. */
 	if (!of_ring)
-		mount_call_put(mcall);
+		buffered_call_put(&mcall->base);
 }
 
 static void may_block(struct call *call)
@@ -130,102 +105,39 @@ static void may_block(struct call *call)
 static const struct call_ops ops = {
 	.complete = complete,
 	.may_block = may_block,
-	.reserve = reserve,
 };
 
-static void call_free(struct mount_call *mcall)
+void mount_calls_init(struct mount_client *client)
 {
-	struct relay *relay = mcall->client->relay;
-
-	if (mcall->in)
-		relay_free(relay, mcall->in, BUFFERS);
-	if (mcall->call.out)
-		relay_free(relay, mcall->call.out, mcall->call.out_size);
-	free(mcall);
-}
-
-static struct mount_call *call_new(struct mount_client *client)
-{
-	struct mount_call *mcall = calloc(1, sizeof(*mcall));
-
-	if (!mcall)
-		return NULL;
-	mcall->client = client;
-	mcall->call.ops = &ops;
-	mcall->call.out = relay_alloc(client->relay, OUT_FIRST);
-	mcall->call.out_size = OUT_FIRST;
-	/* Pages that no message needs are never there. */
-	mcall->in = relay_alloc(client->relay, BUFFERS);
-	if (!mcall->call.out || !mcall->in) {
-		call_free(mcall);
-		return NULL;
-	}
-	mcall->room.iov_base = mcall->in + MOUNT_MAX_REQUEST;
-	mcall->room.iov_len = MOUNT_MAX_DATA;
-	return mcall;
+	client->calls = (struct buffered_calls){
+		.relay = client->relay,
+		.ops = &ops,
+		.call_size = sizeof(struct mount_call),
+		.request_max = MOUNT_MAX_REQUEST,
+		.room_max = MOUNT_MAX_DATA,
+		.keep = CALLS_KEPT,
+	};
+	buffered_calls_init(&client->calls);
 }
 
 struct mount_call *mount_call_get(struct mount_client *client)
 {
-	struct mount_call *mcall;
+	struct mount_call *mcall = buffered_call_get(&client->calls);
 
-	pthread_mutex_lock(&client->calls_lock);
-	mcall = client->free_calls;
-	if (mcall) {
-		client->free_calls = mcall->next;
-		client->free_count--;
-	}
-	pthread_mutex_unlock(&client->calls_lock);
-	return mcall ? mcall : call_new(client);
-}
-
-void mount_call_put(struct mount_call *mcall)
-{
-	struct mount_client *client = mcall->client;
-	bool keep = mcall->call.out_size <= OUT_KEPT;
-
-	pthread_mutex_lock(&client->calls_lock);
-	keep = keep && client->free_count < CALLS_KEPT;
-	if (keep) {
-		mcall->next = client->free_calls;
-		client->free_calls = mcall;
-		client->free_count++;
-	}
-	pthread_mutex_unlock(&client->calls_lock);
-	if (!keep)
-		call_free(mcall);
-}
-
-void mount_calls_free(struct mount_client *client)
-{
-	while (client->free_calls) {
-		struct mount_call *mcall = client->free_calls;
-
-		client->free_calls = mcall->next;
-		call_free(mcall);
-	}
+	if (mcall)
+		mcall->client = client;
+	return mcall;
 }
 
 void mount_call_submit(struct mount_call *mcall, size_t head_len)
 {
-	struct call *call = &mcall->call;
-	const struct cf_init_in *init =
-		(const void *)(mcall->in + sizeof(struct cf_in_header));
+	const struct cf_in_header *in = (const void *)mcall->base.in;
+	const struct cf_init_in *init = (const void *)(in + 1);
 
-	call->head = mcall->in;
-	call->head_len = head_len;
-	call->data = &mcall->data;
-	call->data_count = mcall->data.iov_len ? 1 : 0;
-	call->data_len = mcall->data.iov_len;
-	call->room = &mcall->room;
-	call->room_count = 1;
-	call->room_len = mcall->room.iov_len;
-	call->out_len = 0;
-	call->out_data_len = 0;
 	mcall->offers_io_uring =
-		call_in(call)->opcode == CF_INIT &&
-		call_arg_len(call) >= sizeof(*init) &&
+		in->opcode == CF_INIT &&
+		head_len >= sizeof(*in) + sizeof(*init) &&
 		(init->flags & CF_INIT_EXT) &&
 		(init->flags2 & (uint32_t)(CF_INIT_OVER_IO_URING >> 32));
-	relay_submit(mcall->client->relay, call);
+	buffered_call_submit(&mcall->base, head_len);
 }

@@ -99,7 +99,7 @@ void readers_destroy(struct mount_client *client)
 static ssize_t read_request(struct reader *reader, struct mount_call *mcall)
 {
 	struct mount_client *client = reader->client;
-	ssize_t n = read(reader->fd, mcall->in, MOUNT_MAX_REQUEST);
+	ssize_t n = read(reader->fd, mcall->base.in, MOUNT_MAX_REQUEST);
 
 	if (n >= 0)
 		return n;
@@ -125,15 +125,15 @@ static void serve_request(struct reader *reader, struct mount_call *mcall,
 		start_reader(client);
 	mcall->answer = answer;
 	mcall->fd = reader->fd;
-	head_len = relay_head_len(client->relay, mcall->in, len);
+	head_len = relay_head_len(client->relay, mcall->base.in, len);
 	if (head_len >= 0) {
-		mcall->data.iov_base = mcall->in + head_len;
-		mcall->data.iov_len = len - (size_t)head_len;
+		mcall->base.data.iov_base = mcall->base.in + head_len;
+		mcall->base.data.iov_len = len - (size_t)head_len;
 		mount_call_submit(mcall, (size_t)head_len);
 	} else {
 		log_error("%s: the kernel sent what is no request",
 			  client->where);
-		mount_call_put(mcall);
+		buffered_call_put(&mcall->base);
 	}
 	atomic_fetch_add(&client->readers.idle, 1);
 }
@@ -168,7 +168,7 @@ static void read_requests(struct reader *reader)
 		}
 		len = read_request(reader, mcall);
 		if (len <= 0) {
-			mount_call_put(mcall);
+			buffered_call_put(&mcall->base);
 			if (len < 0) {
 				mount_client_end(client);
 				break;

@@ -160,7 +160,7 @@ static void ring_close(struct ring *ring)
 		struct entry *entry = &ring->entries[i];
 
 		if (entry->mcall)
-			mount_call_put(entry->mcall);
+			buffered_call_put(&entry->mcall->base);
 		if (entry->payload)
 			munmap(entry->payload, MOUNT_MAX_REQUEST);
 		free(entry->header);
@@ -317,11 +317,11 @@ static bool submit(struct ring *ring, struct entry *entry)
 	if (head_len < (ssize_t)(in_len + fixed))
 		return false;
 	rest = (size_t)head_len - in_len - fixed;
-	memcpy(mcall->in, &in, in_len);
-	memcpy(mcall->in + in_len, header->op_in, fixed);
-	memcpy(mcall->in + in_len + fixed, entry->payload, rest);
-	mcall->data.iov_base = (char *)entry->payload + rest;
-	mcall->data.iov_len = payload - rest;
+	memcpy(mcall->base.in, &in, in_len);
+	memcpy(mcall->base.in + in_len, header->op_in, fixed);
+	memcpy(mcall->base.in + in_len + fixed, entry->payload, rest);
+	mcall->base.data.iov_base = (char *)entry->payload + rest;
+	mcall->base.data.iov_len = payload - rest;
 	mount_call_submit(mcall, (size_t)head_len);
 	return true;
 }
@@ -499,7 +499,7 @@ static int entry_init(struct ring *ring, unsigned int index)
 	entry->mcall->answer = answer;
 	entry->mcall->ring = ring;
 	entry->mcall->ring_entry = index;
-	entry->mcall->room.iov_base = entry->payload;
+	entry->mcall->base.room.iov_base = entry->payload;
 	entry->iov[0] = (struct iovec){ entry->header, sizeof(*entry->header) };
 	entry->iov[1] = (struct iovec){ entry->payload, MOUNT_MAX_REQUEST };
 	return queue_command(ring, entry, CMD_REGISTER);

@@ -3,19 +3,16 @@
 #ifndef LISTEN_H
 #define LISTEN_H
 
-#include "../../relay.h"
+#include "../buffered_call.h"
 #include "../port.h"
 #include "stream.h"
 
 struct stream_client;
 
 struct stream_call {
-	struct call call; /* first */
+	struct buffered_call base; /* first */
 	struct stream_client *client;
-	char *in; /* STREAM_MAX_MESSAGE bytes, and ROOM's behind them */
-	struct iovec data, room;
 	size_t len; /* of the request; it counts as taken memory */
-	struct stream_call *next;
 };
 
 struct stream_client {
@@ -37,8 +34,7 @@ struct stream_client {
 
 	pthread_mutex_t lock; /* of THREADS and what follows */
 	pthread_cond_t changed;
-	struct stream_call *free_calls;
-	unsigned int free_count;
+	struct buffered_calls calls;
 	unsigned long in_flight;
 	size_t bytes; /* of requests in flight */
 };
@@ -48,8 +44,11 @@ int stream_client_new(int in, int out, const char *name,
 		      void (*closed)(void *opaque), void *opaque,
 		      struct client **ret_client);
 
+/* listen_call.c: MAX_WRITE is known. */
+void stream_calls_begin(struct stream_client *client);
+
 /*
- * listen_call.c: memory for a request of LEN bytes, once what is in flight
+ * Memory for a request of LEN bytes, once what is in flight
  * leaves room for it; NULL: there is none, or the connection ends.
  */
 struct stream_call *stream_call_get(struct stream_client *client, size_t len);

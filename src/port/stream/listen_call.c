@@ -1,16 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "../../log.h"
 #include "listen.h"
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* At first, and kept. */
-#define OUT_FIRST 4096
-#define OUT_KEPT  (128 << 10)
-
-/* No reply but a file's bytes comes near it. */
-#define OUT_MAX (16 << 20)
 
 /* Calls kept for reuse; each may have touched 2 MiB. */
 #define CALLS_KEPT 16
@@ -22,34 +11,16 @@
 #define CALLS_MAX 16384
 #define BYTES_MAX (32u << 20)
 
-#define BUFFERS (STREAM_MAX_MESSAGE + STREAM_MAX_DATA)
-
-static int reserve(struct call *call, size_t size)
-{
-	void *out;
-
-	if (size > OUT_MAX)
-		return -ENOMEM;
-	out = relay_alloc(call->relay, size);
-	if (!out)
-		return -ENOMEM;
-	memcpy(out, call->out, sizeof(struct cf_out_header));
-	relay_free(call->relay, call->out, call->out_size);
-	call->out = out;
-	call->out_size = size;
-	return 0;
-}
-
 /* A WRITE must have room in our buffers, whatever the server offers. */
 static void arrange_init(struct stream_call *scall)
 {
-	struct cf_init_out *out = call_out_arg(&scall->call);
-	const struct cf_out_header *header = scall->call.out;
+	struct cf_init_out *out = call_out_arg(&scall->base.call);
+	const struct cf_out_header *header = scall->base.call.out;
 	/* In the client's byte order. */
-	bool swapped = header->len != scall->call.out_len;
+	bool swapped = header->len != scall->base.call.out_len;
 	uint32_t max_write;
 
-	if (header->error || scall->call.out_len < sizeof(*header) + 24)
+	if (header->error || scall->base.call.out_len < sizeof(*header) + 24)
 		return;
 	max_write = swapped ? __builtin_bswap32(out->max_write)
 			    : out->max_write;
@@ -62,7 +33,8 @@ static void complete(struct call *call)
 {
 	struct stream_call *scall = (struct stream_call *)call;
 	struct iovec iov[2] = { { call->out, call->out_len },
-				{ scall->room.iov_base, call->out_data_len } };
+				{ scall->base.room.iov_base,
+				  call->out_data_len } };
 
 	if (call->out_len) {
 		if (call->state.opcode == CF_INIT)
@@ -76,39 +48,19 @@ static void complete(struct call *call)
 
 static const struct call_ops ops = {
 	.complete = complete,
-	.reserve = reserve,
 };
 
-static void call_free(struct stream_call *scall)
+void stream_calls_begin(struct stream_client *client)
 {
-	struct relay *relay = scall->client->relay;
-
-	if (scall->in)
-		relay_free(relay, scall->in, BUFFERS);
-	if (scall->call.out)
-		relay_free(relay, scall->call.out, scall->call.out_size);
-	free(scall);
-}
-
-static struct stream_call *call_new(struct stream_client *client)
-{
-	struct stream_call *scall = calloc(1, sizeof(*scall));
-
-	if (!scall)
-		return NULL;
-	scall->client = client;
-	scall->call.ops = &ops;
-	scall->call.out = relay_alloc(client->relay, OUT_FIRST);
-	scall->call.out_size = OUT_FIRST;
-	/* Pages that no message needs are never there. */
-	scall->in = relay_alloc(client->relay, BUFFERS);
-	if (!scall->call.out || !scall->in) {
-		call_free(scall);
-		return NULL;
-	}
-	scall->room.iov_base = scall->in + STREAM_MAX_MESSAGE;
-	scall->room.iov_len = client->max_write;
-	return scall;
+	client->calls = (struct buffered_calls){
+		.relay = client->relay,
+		.ops = &ops,
+		.call_size = sizeof(struct stream_call),
+		.request_max = STREAM_MAX_MESSAGE,
+		.room_max = client->max_write,
+		.keep = CALLS_KEPT,
+	};
+	buffered_calls_init(&client->calls);
 }
 
 /* With the lock held. */
@@ -124,16 +76,10 @@ struct stream_call *stream_call_get(struct stream_client *client, size_t len)
 	pthread_mutex_lock(&client->lock);
 	while (is_full(client) && !atomic_load(&client->link.ended))
 		pthread_cond_wait(&client->changed, &client->lock);
-	if (!is_full(client)) {
-		scall = client->free_calls;
-		if (scall) {
-			client->free_calls = scall->next;
-			client->free_count--;
-		} else {
-			scall = call_new(client);
-		}
-	}
+	if (!is_full(client))
+		scall = buffered_call_get(&client->calls);
 	if (scall) {
+		scall->client = client;
 		scall->len = len;
 		client->in_flight++;
 		client->bytes += len;
@@ -145,18 +91,11 @@ struct stream_call *stream_call_get(struct stream_client *client, size_t len)
 void stream_call_put(struct stream_call *scall)
 {
 	struct stream_client *client = scall->client;
-	bool keep = scall->call.out_size <= OUT_KEPT;
+	size_t len = scall->len;
 
+	buffered_call_put(&scall->base);
 	pthread_mutex_lock(&client->lock);
-	keep = keep && client->free_count < CALLS_KEPT;
-	if (keep) {
-		scall->next = client->free_calls;
-		client->free_calls = scall;
-		client->free_count++;
-	}
-	client->bytes -= scall->len;
-	if (!keep)
-		call_free(scall);
+	client->bytes -= len;
 	/* When it is the last one, CLIENT may be gone after this. */
 	client->in_flight--;
 	pthread_cond_broadcast(&client->changed);
@@ -169,30 +108,14 @@ void stream_calls_end(struct stream_client *client)
 	while (client->in_flight)
 		pthread_cond_wait(&client->changed, &client->lock);
 	pthread_mutex_unlock(&client->lock);
-	while (client->free_calls) {
-		struct stream_call *scall = client->free_calls;
-
-		client->free_calls = scall->next;
-		call_free(scall);
-	}
-	client->free_count = 0;
+	buffered_calls_destroy(&client->calls);
 }
 
 void stream_call_submit(struct stream_call *scall, size_t head_len)
 {
-	struct call *call = &scall->call;
+	struct buffered_call *base = &scall->base;
 
-	scall->data.iov_base = scall->in + head_len;
-	scall->data.iov_len = scall->len - head_len;
-	call->head = scall->in;
-	call->head_len = head_len;
-	call->data = &scall->data;
-	call->data_count = scall->data.iov_len ? 1 : 0;
-	call->data_len = scall->data.iov_len;
-	call->room = &scall->room;
-	call->room_count = 1;
-	call->room_len = scall->room.iov_len;
-	call->out_len = 0;
-	call->out_data_len = 0;
-	relay_submit(scall->client->relay, call);
+	base->data.iov_base = base->in + head_len;
+	base->data.iov_len = scall->len - head_len;
+	buffered_call_submit(base, head_len);
 }

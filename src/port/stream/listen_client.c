@@ -49,8 +49,8 @@ static ssize_t read_request(struct stream_client *client,
 	scall = stream_call_get(client, (size_t)len);
 	if (!scall)
 		return atomic_load(&link->ended) ? -ECANCELED : -ENOMEM;
-	memcpy(scall->in, start, sizeof(start));
-	ret = link_read(link, scall->in + sizeof(start),
+	memcpy(scall->base.in, start, sizeof(start));
+	ret = link_read(link, scall->base.in + sizeof(start),
 			(size_t)len - sizeof(start));
 	if (ret == 0)
 		ret = link_check_end(link);
@@ -131,6 +131,7 @@ static int stream_serve(struct client *base, struct relay *relay)
 	struct stream_client *client = (struct stream_client *)base;
 
 	client->relay = relay;
+	stream_calls_begin(client);
 	atomic_store(&client->idle, 1);
 	work(client, true);
 	tell_end(client);

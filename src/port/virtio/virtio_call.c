@@ -14,9 +14,6 @@
 /* No request's fixed part with its names comes near it. */
 #define HEAD_MAX ((1 << 20) + 4096)
 
-/* No reply but a file's bytes, which do not pass here, comes near it. */
-#define OUT_MAX (16 << 20)
-
 /* After this the compiler must not read guest memory again for a copy. */
 #define COPIED() __asm__ __volatile__("" ::: "memory")
 
@@ -29,26 +26,9 @@ static void may_block(struct call *call)
 	queue_may_block(vcall->queue, vcall);
 }
 
-static int reserve(struct call *call, size_t size)
-{
-	void *out;
-
-	if (size > OUT_MAX)
-		return -ENOMEM;
-	out = relay_alloc(call->relay, size);
-	if (!out)
-		return -ENOMEM;
-	memcpy(out, call->out, sizeof(struct cf_out_header));
-	relay_free(call->relay, call->out, call->out_size);
-	call->out = out;
-	call->out_size = size;
-	return 0;
-}
-
 static const struct call_ops ops = {
 	.complete = complete,
 	.may_block = may_block,
-	.reserve = reserve,
 };
 
 struct virtio_call *virtio_call_new(struct queue *queue)
