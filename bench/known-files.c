@@ -240,7 +240,7 @@ static double time_all(const uint64_t *dirs, size_t count)
 
 static void start(const char *path)
 {
-	static struct options options = { .cache = CACHE_AUTO };
+	static struct dir_options options = { .cache = CACHE_AUTO };
 	struct sandbox_view view = {
 		.root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC),
 		.proc_fd = open("/proc/self/fd", O_PATH | O_CLOEXEC),

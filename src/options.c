@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "log.h"
 #include "options_private.h"
-#include "port/dir/xattrmap.h"
 #include "port/port.h"
 #include "similar.h"
 #include "systemd.h"
@@ -455,13 +454,6 @@ static int take_listen_fd(void)
 	return parsed.client ? 0 : choose(&parsed.client, ops->scheme, "");
 }
 
-static bool keeps_acl(void)
-{
-	return parsed.xattr &&
-	       xattrmap_keeps(parsed.xattrmap, "system.posix_acl_access") &&
-	       xattrmap_keeps(parsed.xattrmap, "system.posix_acl_default");
-}
-
 /* Fills in what was left out, and refuses what cannot be. */
 static int complete(void)
 {
@@ -479,21 +471,7 @@ static int complete(void)
 				    : client_ports[0]->argument);
 		return -EINVAL;
 	}
-	if (parsed.translate_uid || parsed.translate_gid) {
-		if (parsed.posix_acl == TOGGLE_ALWAYS) {
-			log_error("--posix-acl=always and --translate-*: the "
-				  "numbers in access control lists are not "
-				  "translated: leave one of them out");
-			return -EINVAL;
-		}
-		parsed.posix_acl = TOGGLE_NEVER;
-	}
-	if (parsed.posix_acl == TOGGLE_ALWAYS && !keeps_acl()) {
-		log_error("--posix-acl=always: --no-xattr and --xattrmap leave "
-			  "no way for the names system.posix_acl_*: leave one "
-			  "of them out");
-		return -EINVAL;
-	}
+	parsed.local_users = chosen_client()->local_users;
 	if (parsed.trace_data && !parsed.trace) {
 		log_error("--trace-data: give --trace FILE too");
 		return -EINVAL;

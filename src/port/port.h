@@ -44,6 +44,7 @@ struct client_port_ops {
 	const char *list_option;
 	/* "PROGRAM SERVER DIRECTORY" names it, as libfuse programs are called. */
 	bool plain_directory;
+	bool local_users; /* its users are this machine's, by its numbers */
 
 	/*
 	 * Takes what stands behind the colon (NULL if that is nothing) and

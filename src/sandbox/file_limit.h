@@ -3,7 +3,7 @@
 #ifndef FILE_LIMIT_H
 #define FILE_LIMIT_H
 
-#include "../options.h"
+#include "sandbox.h"
 
 /*
  * Sets the limit to WANTED; 0 leaves it as it is; RLIMIT_NOFILE_DEFAULT raises

@@ -37,7 +37,7 @@ static int tell_path(const char *path, int error)
 	return -error;
 }
 
-int sandbox_check(const char *path, const struct options *options)
+int sandbox_check(const char *path, const struct sandbox_options *options)
 {
 	struct stat st;
 	int ret;
@@ -99,20 +99,16 @@ static int write_file(const char *path, const char *text)
 }
 
 /* An ordinary user is the superuser of a name space with itself alone. */
-static int unshare_user(const struct options *options)
+static int unshare_user(const struct sandbox_options *options)
 {
 	const unsigned int uid = geteuid(), gid = getegid();
-	/* The kernel of this machine names it so, too. */
-	const bool own = options->client &&
-			 strncmp(options->client, "mount:", 6) == 0;
 	char uid_map[32], gid_map[32];
 	int ret;
 
-	/* --translate-* name it by its own number. */
 	snprintf(uid_map, sizeof(uid_map), "%u %u 1",
-		 own || options->translate_uid ? uid : 0, uid);
+		 options->own_uid ? uid : 0, uid);
 	snprintf(gid_map, sizeof(gid_map), "%u %u 1",
-		 own || options->translate_gid ? gid : 0, gid);
+		 options->own_gid ? gid : 0, gid);
 	if (unshare(CLONE_NEWUSER) < 0)
 		return tell_step("make a user name space", errno);
 	ret = write_file("/proc/self/setgroups", "deny");
@@ -157,7 +153,7 @@ static int pivot_to(int tree)
 	return 0;
 }
 
-static int move_to(const char *path, const struct options *options,
+static int move_to(const char *path, const struct sandbox_options *options,
 		   int *ret_root)
 {
 	int tree, ret;
@@ -185,7 +181,8 @@ static int move_to(const char *path, const struct options *options,
  * The parent, which waits, stays where the rest of the machine is: but for a
  * user name space, only the child leaves.
  */
-static int enter_namespace(const char *path, const struct options *options,
+static int enter_namespace(const char *path,
+			   const struct sandbox_options *options,
 			   struct sandbox_view *view)
 {
 	int ret = 0;
@@ -250,10 +247,10 @@ static int enter_none(const char *path, struct sandbox_view *view)
 	return chdir("/") < 0 ? tell_path("/", errno) : 0;
 }
 
-static int enter_view(const char *path, const struct options *options,
+static int enter_view(const char *path, const struct sandbox_options *options,
 		      struct sandbox_view *view)
 {
-	switch (options->sandbox) {
+	switch (options->mode) {
 	case SANDBOX_NAMESPACE:
 		return enter_namespace(path, options, view);
 	case SANDBOX_CHROOT:
@@ -263,19 +260,19 @@ static int enter_view(const char *path, const struct options *options,
 	}
 }
 
-static int give_up(const struct options *options)
+static int give_up(const struct sandbox_options *options)
 {
 	int ret = capability_drop(options->modcaps, options->readonly);
 
 	if (ret < 0)
 		return ret;
 	/* The change of capabilities has reset it. */
-	if (options->sandbox != SANDBOX_NONE)
+	if (options->mode != SANDBOX_NONE)
 		child_end_with_parent();
 	return seccomp_enter(options);
 }
 
-int sandbox_enter(const char *path, const struct options *options,
+int sandbox_enter(const char *path, const struct sandbox_options *options,
 		  struct sandbox_view *ret_view)
 {
 	struct sandbox_view view = {

@@ -3,7 +3,42 @@
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
-#include "../options.h"
+#include "../option.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sandbox_mode {
+	SANDBOX_NAMESPACE,
+	SANDBOX_CHROOT,
+	SANDBOX_NONE
+};
+
+enum seccomp_mode {
+	SECCOMP_NONE,
+	SECCOMP_KILL,
+	SECCOMP_LOG,
+	SECCOMP_TRAP
+};
+
+/* Of --rlimit-nofile: it was not given. */
+#define RLIMIT_NOFILE_DEFAULT UINT64_MAX
+
+struct sandbox_options {
+	enum sandbox_mode mode;
+	enum seccomp_mode seccomp;
+	const char *modcaps;	/* NULL: none */
+	uint64_t rlimit_nofile; /* 0: unchanged; RLIMIT_NOFILE_DEFAULT */
+
+	/* From here on as who shares it says. */
+	bool readonly;
+	bool syslog; /* the log goes there */
+	/* An ordinary user keeps its number, and is no superuser. */
+	bool own_uid, own_gid;
+};
+
+/* What the command line says. */
+extern struct sandbox_options sandbox_options;
+extern const struct option sandbox_rows[];
 
 /* What is left of the file system; O_PATH descriptors of the caller. */
 struct sandbox_view {
@@ -16,7 +51,7 @@ struct sandbox_view {
  * Checks that PATH can be shared, and raises the limit of open files. Nothing
  * is given up yet. 0 or -errno, logged.
  */
-int sandbox_check(const char *path, const struct options *options);
+int sandbox_check(const char *path, const struct sandbox_options *options);
 
 /*
  * Enters the sandbox. There must be one thread only. 0: this is the process
@@ -24,7 +59,7 @@ int sandbox_check(const char *path, const struct options *options);
  * its descriptors leads out of the directory, by ".." or otherwise. 1: this is
  * the parent, and the child has served and ended well. -errno, logged.
  */
-int sandbox_enter(const char *path, const struct options *options,
+int sandbox_enter(const char *path, const struct sandbox_options *options,
 		  struct sandbox_view *ret_view);
 
 #endif

@@ -110,7 +110,7 @@ static int add_limited(scmp_filter_ctx filter, bool syslog)
 	return ret;
 }
 
-int seccomp_enter(const struct options *options)
+int seccomp_enter(const struct sandbox_options *options)
 {
 	scmp_filter_ctx filter;
 	int ret = -ENOMEM;
@@ -146,7 +146,7 @@ int seccomp_check(enum seccomp_mode mode)
 	return -ENOTSUP;
 }
 
-int seccomp_enter(const struct options *options)
+int seccomp_enter(const struct sandbox_options *options)
 {
 	(void)options;
 	return 0;

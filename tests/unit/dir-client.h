@@ -19,7 +19,7 @@
 #define REPLY_SIZE (2u << 20)
 
 struct client {
-	struct options options;
+	struct dir_options options;
 	struct dir *dir;
 	char path[64]; /* the shared directory, for the bare system calls */
 	int root;      /* the same, as a descriptor */

@@ -9,8 +9,10 @@
  */
 #include "../../src/log.h"
 #include "../../src/options.h"
+#include "../../src/port/dir/dir_options.h"
 #include "../../src/port/port.h"
 #include "../../src/port/virtio/virtio.h"
+#include "../../src/sandbox/sandbox.h"
 #include "../../src/vhost/driver.h"
 #include "check.h"
 #include <errno.h>
@@ -539,9 +541,7 @@ static void disconnect(bool gently)
 
 static void open_dir(void)
 {
-	static struct options options = { .sandbox = SANDBOX_NONE,
-					  .posix_lock = true,
-					  .rlimit_nofile = 0 };
+	static const struct options options;
 	static char data[FILE_SIZE];
 	char name[64];
 	int fd;
@@ -554,6 +554,10 @@ static void open_dir(void)
 		data[i] = pattern(i);
 	CHECK_EQ(write(fd, data, sizeof(data)), FILE_SIZE);
 	close(fd);
+	sandbox_options.mode = SANDBOX_NONE;
+	sandbox_options.seccomp = SECCOMP_NONE;
+	sandbox_options.rlimit_nofile = 0;
+	dir_options.posix_lock = true;
 	CHECK_EQ(dir_port_ops.open(path, &options, &dir_port), 0);
 	CHECK_EQ(dir_port_ops.confine(dir_port), 0);
 }

@@ -2,7 +2,7 @@
 /* What the options change of the server's answers. */
 #include "dir-client.h"
 
-static uint64_t offered(const struct options *options, const char *path)
+static uint64_t offered(const struct dir_options *options, const char *path)
 {
 	struct client client = { .options = *options };
 	struct cf_init_out out;
@@ -27,11 +27,12 @@ static void test_flags(const char *path)
 		CF_INIT_POSIX_LOCKS,
 		CF_INIT_FLOCK_LOCKS,
 	};
-	const struct options none = { .no_readdirplus = true, .xattr = true };
+	const struct dir_options none = { .no_readdirplus = true,
+					  .xattr = true };
 	uint64_t without = offered(&none, path), with;
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-		struct options options = none;
+		struct dir_options options = none;
 
 		options.no_readdirplus = i != 0;
 		options.killpriv_v2 = i == 1;
@@ -135,7 +136,7 @@ static void test_xattr(const char *path)
 		 -ENOSYS);
 	dir_destroy(c.dir);
 	/* ACLs that the client does not know of are not its business. */
-	c.options = (struct options){ .xattr = true };
+	c.options = (struct dir_options){ .xattr = true };
 	client_attach(&c, path);
 	ask_init(&c, 47, CLIENT_FLAGS, NULL);
 	CHECK_EQ(ask(&c, CF_GETXATTR, CF_ROOT_ID, &in, sizeof(in),

@@ -17,9 +17,11 @@
 static char shared[64], beside[80];
 
 /* In the sandbox: what it must still be able to do, and what no longer. */
-static void inside(const struct options *options, bool root)
+static void inside(const struct sandbox_options *options, bool root)
 {
-	struct client client = { .options = *options };
+	struct client client = {
+		.options = { .readonly = options->readonly, .xattr = true },
+	};
 	struct cf_create_in in = { .flags = O_CREAT | O_RDWR,
 				   .mode = S_IFREG | 0644 };
 	struct __user_cap_header_struct header = {
@@ -60,12 +62,12 @@ static void inside(const struct options *options, bool root)
 	}
 	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "..", &entry), 0);
 	CHECK_EQ(entry.nodeid, CF_ROOT_ID);
-	if (options->sandbox != SANDBOX_NONE) {
+	if (options->mode != SANDBOX_NONE) {
 		CHECK_EQ(openat(AT_FDCWD, beside, O_RDONLY), -1);
 		CHECK_EQ(errno, ENOENT);
 		CHECK(openat(AT_FDCWD, "/file", O_RDONLY) >= 0);
 	}
-	if (options->sandbox == SANDBOX_NAMESPACE && options->readonly) {
+	if (options->mode == SANDBOX_NAMESPACE && options->readonly) {
 		CHECK_EQ(openat(AT_FDCWD, "/new", O_CREAT | O_WRONLY, 0600),
 			 -1);
 		CHECK_EQ(errno, EROFS);
@@ -80,7 +82,7 @@ static void inside(const struct options *options, bool root)
 	exit(check_result());
 }
 
-static int run(const struct options *options, uid_t uid)
+static int run(const struct sandbox_options *options, uid_t uid)
 {
 	pid_t child;
 	int status;
@@ -100,7 +102,8 @@ static int run(const struct options *options, uid_t uid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void expect(const char *what, const struct options *options, uid_t uid)
+static void expect(const char *what, const struct sandbox_options *options,
+		   uid_t uid)
 {
 	int ret = run(options, uid);
 
@@ -187,9 +190,9 @@ static void permitted(void)
 /* The status of a process that calls ATTEMPT behind the filter. */
 static int behind_filter(void (*attempt)(void))
 {
-	struct options options = { .sandbox = SANDBOX_NONE,
-				   .seccomp = SECCOMP_KILL,
-				   .syslog = true };
+	struct sandbox_options options = { .mode = SANDBOX_NONE,
+					   .seccomp = SECCOMP_KILL,
+					   .syslog = true };
 	struct sandbox_view view;
 	int status = 0;
 	pid_t child;
@@ -294,7 +297,7 @@ static void test_failed_capset(void)
 
 static void test_errors(void)
 {
-	struct options options = { 0 };
+	struct sandbox_options options = { 0 };
 	char path[128];
 
 	log_level = LOG_LEVEL_OFF;
@@ -318,11 +321,10 @@ static void test_mode(enum sandbox_mode mode, bool readonly,
 		      enum seccomp_mode seccomp)
 {
 	static const char *const names[] = { "namespace", "chroot", "none" };
-	struct options options = {
-		.sandbox = mode,
+	struct sandbox_options options = {
+		.mode = mode,
 		.seccomp = seccomp,
 		.readonly = readonly,
-		.xattr = true,
 	};
 	char what[128];
 

@@ -115,7 +115,7 @@ static int set_times(struct op *op, const struct cf_setattr_in *in)
 
 static int set_owner(struct op *op, const struct cf_setattr_in *in)
 {
-	const struct options *options = op->dir->options;
+	const struct dir_options *options = op->dir->options;
 	uid_t uid = (uid_t)-1;
 	gid_t gid = (gid_t)-1;
 	int ret = 0;

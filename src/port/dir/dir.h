@@ -4,8 +4,8 @@
 #define DIR_H
 
 #include "../../call.h"
-#include "../../options.h"
 #include "../../sandbox/sandbox.h"
+#include "dir_options.h"
 
 struct dir;
 
@@ -13,8 +13,8 @@ struct dir;
  * A server of the directory of VIEW, whose descriptors belong to the server
  * from here on, also on failure. 0 or -errno.
  */
-int dir_create(const struct options *options, const struct sandbox_view *view,
-	       struct dir **ret_dir);
+int dir_create(const struct dir_options *options,
+	       const struct sandbox_view *view, struct dir **ret_dir);
 
 /* As the functions of struct server_port_ops. */
 void dir_submit(struct dir *dir, struct call *call);

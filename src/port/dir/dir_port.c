@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The built-in server of a directory, as a port. */
 #include "../../log.h"
+#include "../../options.h"
 #include "../../sandbox/sandbox.h"
 #include "../port.h"
 #include "dir.h"
@@ -14,7 +15,7 @@ extern const struct server_port_ops dir_port_ops;
 
 struct dir_port {
 	struct server_port port; /* first */
-	const struct options *options;
+	struct sandbox_options sandbox;
 	char *path;
 	struct sandbox_view view; /* -1: before confine() */
 };
@@ -25,14 +26,8 @@ struct dir_server {
 	struct dir *dir;
 };
 
-static const struct option dir_options[] = {
-	OPTION("shared-dir", ARGUMENT, NULL, "DIR",
-	       "the same as the server dir:DIR"),
-	OPTION("source", ARGUMENT, NULL, "DIR", NULL),
-	{ 0 },
-};
-
-static const struct option *const dir_option_lists[] = { dir_options, NULL };
+static const struct option *const option_lists[] = { dir_rows, sandbox_rows,
+						     NULL };
 
 static struct dir_port *dir_port_of(struct server_port *port)
 {
@@ -42,6 +37,20 @@ static struct dir_port *dir_port_of(struct server_port *port)
 static struct dir *dir_of(struct server *server)
 {
 	return ((struct dir_server *)server)->dir;
+}
+
+/* Of the sandbox, all that is said. */
+static struct sandbox_options sandbox_of(const struct options *all)
+{
+	struct sandbox_options sandbox = sandbox_options;
+	bool local = all->local_users;
+
+	sandbox.readonly = dir_options.readonly;
+	sandbox.syslog = all->syslog;
+	/* --translate-* name it by its own number; so does a client here. */
+	sandbox.own_uid = local || dir_options.translate_uid;
+	sandbox.own_gid = local || dir_options.translate_gid;
+	return sandbox;
 }
 
 static int dir_open(const char *argument, const struct options *options,
@@ -54,7 +63,9 @@ static int dir_open(const char *argument, const struct options *options,
 		log_error("dir: needs a directory: say dir:/PATH");
 		return -EINVAL;
 	}
-	ret = sandbox_check(argument, options);
+	ret = dir_options_check(&dir_options);
+	if (ret == 0)
+		ret = sandbox_check(argument, &sandbox_options);
 	if (ret < 0)
 		return ret;
 	port = calloc(1, sizeof(*port));
@@ -66,7 +77,7 @@ static int dir_open(const char *argument, const struct options *options,
 		return -ENOMEM;
 	}
 	port->port.ops = &dir_port_ops;
-	port->options = options;
+	port->sandbox = sandbox_of(options);
 	port->view = (struct sandbox_view){ .root_fd = -1, .proc_fd = -1 };
 	*ret_port = &port->port;
 	return 0;
@@ -76,7 +87,7 @@ static int dir_confine(struct server_port *server_port)
 {
 	struct dir_port *port = dir_port_of(server_port);
 
-	return sandbox_enter(port->path, port->options, &port->view);
+	return sandbox_enter(port->path, &port->sandbox, &port->view);
 }
 
 static int dir_port_submit(struct server *server, struct call *call)
@@ -118,7 +129,7 @@ static int create(const struct dir_port *port, struct dir **ret_dir)
 	view.root_fd = fcntl(port->view.root_fd, F_DUPFD_CLOEXEC, 0);
 	view.proc_fd = fcntl(port->view.proc_fd, F_DUPFD_CLOEXEC, 0);
 	if (view.root_fd >= 0 && view.proc_fd >= 0)
-		return dir_create(port->options, &view, ret_dir);
+		return dir_create(&dir_options, &view, ret_dir);
 	ret = -errno;
 	if (view.root_fd >= 0)
 		close(view.root_fd);
@@ -164,7 +175,7 @@ const struct server_port_ops dir_port_ops = {
 	.scheme = "dir",
 	.argument = "DIR",
 	.help = "a directory of this machine",
-	.options = dir_option_lists,
+	.options = option_lists,
 	.open = dir_open,
 	.confine = dir_confine,
 	.attach = dir_attach,

@@ -5,7 +5,6 @@
 #include "internal.h"
 #include "lock.h"
 #include "removal.h"
-#include "xattrmap.h"
 #include <crossfuse/message.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -221,7 +220,7 @@ static int take_inode(struct op *op, const struct row *row)
  */
 static int take_caller(struct op *op, const struct row *row)
 {
-	const struct options *options = op->dir->options;
+	const struct dir_options *options = op->dir->options;
 	int ret;
 
 	op->uid = CF_INVALID_UIDGID;
@@ -288,7 +287,7 @@ void dir_run(struct dir *dir, struct call *call)
 /* What this server offers to do, whatever the client can. */
 static uint64_t offers(const struct dir *dir)
 {
-	const struct options *options = dir->options;
+	const struct dir_options *options = dir->options;
 	uint64_t flags = CF_INIT_ASYNC_READ | CF_INIT_ATOMIC_O_TRUNC |
 			 CF_INIT_EXPORT_SUPPORT | CF_INIT_BIG_WRITES |
 			 CF_INIT_DONT_MASK | CF_INIT_HAS_IOCTL_DIR |
@@ -312,9 +311,7 @@ static uint64_t offers(const struct dir *dir)
 		flags |= CF_INIT_SECURITY_CTX;
 	if (options->announce_submounts)
 		flags |= CF_INIT_SUBMOUNTS;
-	if (options->posix_acl && options->xattr &&
-	    xattrmap_keeps(options->xattrmap, "system.posix_acl_access") &&
-	    xattrmap_keeps(options->xattrmap, "system.posix_acl_default"))
+	if (dir_options_keep_acl(options))
 		flags |= CF_INIT_POSIX_ACL;
 	if (options->writeback)
 		flags |= CF_INIT_WRITEBACK_CACHE;
@@ -433,8 +430,8 @@ static uint64_t timeout_of(enum cache_mode cache)
 	}
 }
 
-int dir_create(const struct options *options, const struct sandbox_view *view,
-	       struct dir **ret_dir)
+int dir_create(const struct dir_options *options,
+	       const struct sandbox_view *view, struct dir **ret_dir)
 {
 	struct dir *dir = calloc(1, sizeof(*dir));
 	int ret;

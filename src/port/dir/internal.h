@@ -82,7 +82,7 @@ struct agreed {
 };
 
 struct dir {
-	const struct options *options;
+	const struct dir_options *options;
 	int proc_fd; /* /proc/self/fd, O_PATH */
 	uid_t uid;   /* of this process */
 	gid_t gid;

@@ -357,6 +357,7 @@ const struct client_port_ops mount_port_ops = {
 	.options = row_lists,
 	.list_option = "mount-options",
 	.plain_directory = true,
+	.local_users = true,
 	.open = mount_open,
 	.accept = mount_accept,
 	.stop = mount_port_stop,
