@@ -140,6 +140,9 @@ static int serve_client(struct connection *connection)
 	struct relay *relay = &connection->relay;
 	int ret;
 
+	/* Whoever fails in it is sent away; nothing here has gone wrong. */
+	if (client->ops->greet && client->ops->greet(client) < 0)
+		return 0;
 	ret = relay_init(relay, client, serving->server_port, serving->options,
 			 connection->monitor);
 	if (ret < 0)

@@ -73,6 +73,11 @@ struct client_ops {
 	 */
 	const char *(*peer_machine)(struct client *client);
 	/*
+	 * Finds out whether the peer may be served, before a server is
+	 * attached for it. 0 or -errno, logged; stop() ends it. NULL: it may.
+	 */
+	int (*greet)(struct client *client);
+	/*
 	 * Hands the client's requests to relay_submit() until it disconnects
 	 * (0), stop() is called (0) or an error, which is logged (-errno).
 	 * Calls relay_cancel() to make an end of calls that wait, and

@@ -5,6 +5,7 @@
  * of its own, so that the server forgets one that is over.
  */
 #include "../../log.h"
+#include "../../options.h"
 #include "../../relay.h"
 #include "../../thread.h"
 #include "../port.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Pieces of a request's data that are sent. */
 #define PIECES 64
@@ -21,6 +23,7 @@ extern const struct server_port_ops connect_port_ops;
 struct connect_port {
 	struct server_port port; /* first */
 	struct address address;
+	struct layer_maker *tls; /* NULL: without */
 };
 
 struct connect_server {
@@ -38,6 +41,34 @@ struct connect_server {
 	char *notification;   /* STREAM_MAX_MESSAGE bytes */
 };
 
+static int make_link(struct connect_server *server, int fd)
+{
+	const struct connect_port *port = server->port;
+	const char *name = port->address.text;
+	struct layer *layer = NULL;
+	int ret = 0;
+
+	if (port->tls)
+		ret = port->tls->make(port->tls, fd,
+				      stream_options.tls_hostname
+					      ? stream_options.tls_hostname
+					      : port->address.host,
+				      &layer);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	ret = link_init(&server->link, fd, fd, layer);
+	if (ret < 0) {
+		log_error("%s: %s", name, strerror(-ret));
+		return ret;
+	}
+	ret = link_handshake(&server->link, name);
+	if (ret < 0)
+		link_destroy(&server->link);
+	return ret;
+}
+
 static int server_connect(struct connect_server *server)
 {
 	int fd, ret;
@@ -45,11 +76,11 @@ static int server_connect(struct connect_server *server)
 	fd = address_connect(&server->port->address, &server->child);
 	if (fd < 0)
 		return fd;
-	ret = link_init(&server->link, fd, fd);
+	ret = make_link(server, fd);
 	if (ret < 0) {
-		log_error("%s: %s", server->port->address.text, strerror(-ret));
 		if (server->child)
 			command_end(server->child, server->port->address.text);
+		server->child = 0;
 		return ret;
 	}
 	server->connected = true;
@@ -81,7 +112,7 @@ static void lose(struct connect_server *server, int error)
 	if (server->cancelled || atomic_exchange(&server->lost, true))
 		return;
 	log_error("%s: the server is lost: %s", server->port->address.text,
-		  link_error(error));
+		  link_error(&server->link, error));
 	relay_fail_all(server->relay, -ENOTCONN);
 }
 
@@ -326,6 +357,8 @@ static void connect_close(struct server_port *base)
 {
 	struct connect_port *port = (struct connect_port *)base;
 
+	if (port->tls)
+		port->tls->free(port->tls);
 	address_free(&port->address);
 	free(port);
 }
@@ -336,19 +369,13 @@ static int connect_open(const char *argument, const struct options *options,
 	struct connect_port *port = calloc(1, sizeof(*port));
 	int ret;
 
-	(void)options;
 	if (!port)
 		return -ENOMEM;
 	port->port.ops = &connect_port_ops;
 	ret = address_parse("connect", argument, &port->address);
-	if (ret == 0 && !address_is_local(&port->address) &&
-	    !stream_options.plain_tcp) {
-		log_error("connect:%s: anybody in the network could read and "
-			  "change what passes: say --plain-tcp if that is "
-			  "wanted",
-			  argument);
-		ret = -EACCES;
-	}
+	if (ret == 0)
+		ret = stream_secure("connect", &port->address, options->client,
+				    &port->tls);
 	if (ret < 0) {
 		connect_close(&port->port);
 		return ret;

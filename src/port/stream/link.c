@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "../../log.h"
 #include "stream.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -45,11 +46,11 @@ static int socket_number(int fd, int option)
 								    : value;
 }
 
-int link_init(struct link *link, int in, int out)
+int link_init(struct link *link, int in, int out, struct layer *layer)
 {
 	int ret = -ENOMEM;
 
-	*link = (struct link){ .in = in, .out = out };
+	*link = (struct link){ .in = in, .out = out, .layer = layer };
 	link->packet = socket_number(in, SO_TYPE) == SOCK_SEQPACKET;
 	link->size = link->packet ? STREAM_MAX_MESSAGE : BUFFER_SIZE;
 	pthread_mutex_init(&link->write_lock, NULL);
@@ -69,6 +70,8 @@ int link_init(struct link *link, int in, int out)
 
 void link_destroy(struct link *link)
 {
+	if (link->layer)
+		link->layer->ops->free(link->layer);
 	/* A process that was forked meanwhile may still have it. */
 	shutdown(link->in, SHUT_RDWR);
 	close(link->in);
@@ -117,12 +120,37 @@ static int wait_for(struct link *link, int fd, short events, int64_t deadline)
 	}
 }
 
+int link_handshake(struct link *link, const char *name)
+{
+	int64_t deadline = now_ms() + stream_timeout_ms();
+	const struct layer_ops *ops;
+	int ret;
+
+	if (!link->layer)
+		return 0;
+	ops = link->layer->ops;
+	do {
+		ret = ops->handshake(link->layer);
+		if (ret <= 0)
+			break;
+		ret = wait_for(link, link->in, (short)ret, deadline);
+	} while (ret == 0);
+	if (ret == 0)
+		log_info("%s: %s", name, ops->peer(link->layer));
+	else if (ret != -ECANCELED)
+		log_error("%s: not connected: %s", name, link_error(link, ret));
+	return ret;
+}
+
 /* Up to SIZE bytes. Their number, 0 at the end; -EAGAIN: none yet; -errno. */
 static ssize_t pull(struct link *link, void *bytes, size_t size)
 {
-	ssize_t n = link->packet ? recv(link->in, bytes, size, MSG_TRUNC)
-				 : read(link->in, bytes, size);
+	ssize_t n;
 
+	if (link->layer)
+		return link->layer->ops->read(link->layer, bytes, size);
+	n = link->packet ? recv(link->in, bytes, size, MSG_TRUNC)
+			 : read(link->in, bytes, size);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	return (size_t)n > size ? -EMSGSIZE : n;
@@ -147,6 +175,15 @@ static ssize_t pull_until(struct link *link, void *bytes, size_t size,
 	}
 }
 
+/* Whether what is received is a record of TLS, and no message's length. */
+static bool is_tls(const struct link *link)
+{
+	const char *at = link->buffer + link->start;
+
+	return !link->layer && link->end - link->start >= 3 && at[0] >= 0x14 &&
+	       at[0] <= 0x17 && at[1] == 3 && at[2] <= 4;
+}
+
 int link_wait(struct link *link, int timeout)
 {
 	ssize_t n;
@@ -159,6 +196,9 @@ int link_wait(struct link *link, int timeout)
 		link->start = 0;
 		link->end = (size_t)n;
 	}
+	if (!link->begun && is_tls(link))
+		return -EPROTONOSUPPORT;
+	link->begun = true;
 	link->deadline = now_ms() + stream_timeout_ms();
 	return 1;
 }
@@ -235,6 +275,19 @@ static void advance(struct iovec **iov, int *count, size_t done)
 	}
 }
 
+/* What goes out of these pieces; -EAGAIN, nothing yet; -errno. */
+static ssize_t push(struct link *link, const struct iovec *piece, int count)
+{
+	ssize_t n;
+
+	if (link->layer)
+		return link->layer->ops->write(link->layer, piece, count);
+	n = writev(link->out, piece, count);
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n;
+}
+
 /* With the lock held; PIECE is the caller's to be changed. */
 static int push_all(struct link *link, struct iovec *piece, int count)
 {
@@ -246,17 +299,15 @@ static int push_all(struct link *link, struct iovec *piece, int count)
 
 		if (atomic_load(&link->ended))
 			return -ECANCELED;
-		n = writev(link->out, piece, count);
+		n = push(link, piece, count);
 		if (n >= 0) {
 			advance(&piece, &count, (size_t)n);
 			if (deadline >= 0)
 				deadline += n * 1000 / SLOWEST;
 			continue;
 		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return -errno;
+		if (n != -EAGAIN)
+			return (int)n;
 		if (deadline < 0)
 			deadline = now_ms() + stream_timeout_ms();
 		ret = wait_for(link, link->out, POLLOUT, deadline);
@@ -294,9 +345,16 @@ size_t link_packet_max(const struct link *link)
 	return size > 4096 ? (size_t)size - 64 : 4096;
 }
 
-const char *link_error(int error)
+const char *link_error(const struct link *link, int error)
 {
 	switch (error) {
+	case -EPROTO:
+		if (link->layer)
+			return link->layer->ops->error(link->layer);
+		break;
+	case -EPROTONOSUPPORT:
+		return "it speaks TLS: say --tls-certificates or --tls-psk "
+		       "here, too";
 	case 0:
 	case -ECONNRESET:
 	case -EPIPE:
@@ -306,7 +364,6 @@ const char *link_error(int error)
 	case -EBADMSG:
 	case -EMSGSIZE:
 		return "what it sends is no FUSE message";
-	default:
-		return strerror(-error);
 	}
+	return strerror(-error);
 }

@@ -2,6 +2,7 @@
 /* listen: and stdio:, where clients come from. */
 #include "listen.h"
 #include "../../log.h"
+#include "../../options.h"
 #include "../../socket.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ extern const struct client_port_ops stdio_port_ops;
 struct listen_port {
 	struct client_port port; /* first */
 	struct address address;
+	struct layer_maker *tls; /* NULL: without */
 	int fd; /* -1: the only client, on standard input, was taken */
 	bool unix_socket;
 	int stop_fd; /* stop() was called */
@@ -65,12 +67,15 @@ static void listen_close(struct client_port *base)
 		close(port->stop_fd);
 	if (port->wake_fd >= 0)
 		close(port->wake_fd);
+	if (port->tls)
+		port->tls->free(port->tls);
 	address_free(&port->address);
 	free(port);
 }
 
 /* The service manager's socket. */
-static int take_inherited(struct listen_port *port)
+static int take_inherited(struct listen_port *port,
+			  const struct options *options)
 {
 	int value = 0, domain = AF_UNSPEC;
 	socklen_t len = sizeof(value);
@@ -84,30 +89,27 @@ static int take_inherited(struct listen_port *port)
 	}
 	len = sizeof(domain);
 	getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	if (domain != AF_UNIX && !stream_options.plain_tcp) {
-		log_error("listen: the socket that was passed is not a Unix "
-			  "socket: say --plain-tcp if whoever reaches it may "
-			  "have the files");
-		return -EACCES;
-	}
 	port->unix_socket = domain == AF_UNIX;
 	port->fd = listen_fd;
 	port->address.text = strdup("the passed socket");
-	return port->address.text ? 0 : -ENOMEM;
+	if (!port->address.text)
+		return -ENOMEM;
+	return stream_secure("listen",
+			     port->unix_socket ? &port->address : NULL,
+			     options->server, &port->tls);
 }
 
-static int listen_at(struct listen_port *port, const char *argument)
+static int listen_at(struct listen_port *port, const char *argument,
+		     const struct options *options)
 {
 	int ret = address_parse("listen", argument, &port->address);
 
 	if (ret < 0)
 		return ret;
-	if (!address_is_local(&port->address) && !stream_options.plain_tcp) {
-		log_error("listen:%s: anybody in the network could read and "
-			  "write the files: say --plain-tcp if that is wanted",
-			  argument);
-		return -EACCES;
-	}
+	ret = stream_secure("listen", &port->address, options->server,
+			    &port->tls);
+	if (ret < 0)
+		return ret;
 	port->fd = address_listen(&port->address);
 	if (port->fd < 0)
 		return port->fd;
@@ -122,11 +124,10 @@ static int listen_open(const char *argument, const struct options *options,
 	struct listen_port *port = NULL;
 	int ret = open_common(&port, &listen_port_ops);
 
-	(void)options;
 	if (ret == 0 && !argument && listen_fd >= 0)
-		ret = take_inherited(port);
+		ret = take_inherited(port, options);
 	else if (ret == 0)
-		ret = listen_at(port, argument);
+		ret = listen_at(port, argument, options);
 	if (ret < 0) {
 		if (port)
 			listen_close(&port->port);
@@ -184,6 +185,24 @@ static void client_closed(void *opaque)
 	raise_fd(port->wake_fd);
 }
 
+static int take_client(struct listen_port *port, int fd,
+		       struct client **ret_client)
+{
+	struct layer *layer = NULL;
+	int ret = 0;
+
+	tell_peer(port, fd);
+	stream_socket_setup(fd);
+	if (port->tls)
+		ret = port->tls->make(port->tls, fd, NULL, &layer);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	return stream_client_new(fd, fd, layer, port->address.text,
+				 client_closed, port, ret_client);
+}
+
 static int listen_accept(struct client_port *base, struct client **ret_client)
 {
 	struct listen_port *port = (struct listen_port *)base;
@@ -206,10 +225,7 @@ static int listen_accept(struct client_port *base, struct client **ret_client)
 				poll(NULL, 0, 100);
 			continue;
 		}
-		tell_peer(port, fd);
-		stream_socket_setup(fd);
-		if (stream_client_new(fd, fd, port->address.text, client_closed,
-				      port, ret_client) < 0)
+		if (take_client(port, fd, ret_client) < 0)
 			continue;
 		atomic_fetch_add(&port->clients, 1);
 		return 1;
@@ -298,7 +314,7 @@ static int stdio_accept(struct client_port *base, struct client **ret_client)
 		return 0;
 	ret = take_stdio(&in, &out);
 	if (ret == 0)
-		ret = stream_client_new(in, out, "stdio:", NULL, NULL,
+		ret = stream_client_new(in, out, NULL, "stdio:", NULL, NULL,
 					ret_client);
 	return ret < 0 ? ret : 1;
 }

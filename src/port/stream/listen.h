@@ -39,8 +39,8 @@ struct stream_client {
 	size_t bytes; /* of requests in flight */
 };
 
-/* listen_client.c: takes over IN and OUT, also if it fails. 0 or -errno. */
-int stream_client_new(int in, int out, const char *name,
+/* listen_client.c: takes over as link_init() does. 0 or -errno. */
+int stream_client_new(int in, int out, struct layer *layer, const char *name,
 		      void (*closed)(void *opaque), void *opaque,
 		      struct client **ret_client);
 

@@ -123,7 +123,14 @@ static void tell_end(const struct stream_client *client)
 			 client->name);
 	else if (client->error != -ECANCELED)
 		log_warn("%s: the client's connection ends: %s", client->name,
-			 link_error(client->error));
+			 link_error(&client->link, client->error));
+}
+
+static int stream_greet(struct client *base)
+{
+	struct stream_client *client = (struct stream_client *)base;
+
+	return link_handshake(&client->link, client->name);
 }
 
 static int stream_serve(struct client *base, struct relay *relay)
@@ -179,6 +186,7 @@ static void stream_close(struct client *base)
 }
 
 static const struct client_ops ops = {
+	.greet = stream_greet,
 	.serve = stream_serve,
 	.stop = stream_stop,
 	.notify = stream_notify,
@@ -195,7 +203,7 @@ static uint32_t max_write(const struct link *link)
 	return packet > 12288 ? (uint32_t)(packet - 8192) & ~4095u : 4096;
 }
 
-int stream_client_new(int in, int out, const char *name,
+int stream_client_new(int in, int out, struct layer *layer, const char *name,
 		      void (*closed)(void *opaque), void *opaque,
 		      struct client **ret_client)
 {
@@ -204,8 +212,10 @@ int stream_client_new(int in, int out, const char *name,
 
 	if (client) {
 		client->name = strdup(name);
-		ret = link_init(&client->link, in, out);
+		ret = link_init(&client->link, in, out, layer);
 	} else {
+		if (layer)
+			layer->ops->free(layer);
 		close(in);
 		if (out != in)
 			close(out);

@@ -8,6 +8,7 @@
 #define STREAM_H
 
 #include "../../option.h"
+#include "layer.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,8 +24,13 @@
 
 /* The options of all three. */
 struct stream_options {
-	uint64_t timeout; /* --peer-timeout, seconds */
-	bool plain_tcp;	  /* --plain-tcp */
+	uint64_t timeout;	      /* --peer-timeout, seconds */
+	bool plain_tcp;		      /* --plain-tcp */
+	const char *tls_certificates; /* a directory; NULL: none */
+	const char *tls_psk;	      /* a file; NULL: none */
+	const char *tls_username;     /* whose key of it; NULL: the only one */
+	const char *tls_hostname;     /* in the server's certificate, or NULL */
+	bool tls_verify_peer;	      /* clients need a certificate, too */
 };
 
 extern struct stream_options stream_options;
@@ -66,6 +72,15 @@ int address_listen(const struct address *address);
  */
 int address_connect(const struct address *address, pid_t *ret_child);
 
+/*
+ * options.c: what is to lie between the port and its peers at ADDRESS (NULL:
+ * at an inherited socket that is no Unix one): TLS, or nothing, *RET_MAKER then
+ * being NULL. OTHER is how the other port of the command was named. 0 or
+ * -errno, logged: not even nothing is allowed.
+ */
+int stream_secure(const char *port, const struct address *address,
+		  const char *other, struct layer_maker **ret_maker);
+
 /* Whether nobody else can listen to what passes. */
 bool address_is_local(const struct address *address);
 
@@ -84,8 +99,10 @@ void stream_socket_setup(int fd);
  * room for ours, for longer than --peer-timeout, the connection has failed.
  */
 struct link {
-	int in, out; /* the same for a socket; they do not block */
+	int in, out;	     /* the same for a socket; they do not block */
+	struct layer *layer; /* NULL: none */
 	bool packet;
+	bool begun; /* something was received */
 	int end_fd; /* eventfd: nobody waits any more */
 	atomic_bool ended;
 	pthread_mutex_t write_lock;
@@ -94,9 +111,18 @@ struct link {
 	int64_t deadline; /* of the message that is being read, ms */
 };
 
-/* Takes over IN and OUT (which may be IN), also if it fails. 0 or -errno. */
-int link_init(struct link *link, int in, int out);
+/*
+ * Takes over IN and OUT (which may be IN), and LAYER (or NULL), which is on
+ * IN, also if it fails. 0 or -errno.
+ */
+int link_init(struct link *link, int in, int out, struct layer *layer);
 void link_destroy(struct link *link);
+
+/*
+ * The layer's handshake, for which the peer has --peer-timeout. Before anything
+ * is read or written. NAME is for the log. 0 or -errno, logged.
+ */
+int link_handshake(struct link *link, const char *name);
 
 /* All that waits for the peer, or will, fails with -ECANCELED. Any thread. */
 void link_end(struct link *link);
@@ -123,6 +149,6 @@ int link_write(struct link *link, const struct iovec *iov, int count);
 size_t link_packet_max(const struct link *link);
 
 /* What is wrong, for the log. */
-const char *link_error(int error);
+const char *link_error(const struct link *link, int error);
 
 #endif
