@@ -6,6 +6,7 @@
 #include "file_limit.h"
 #include "mount_tree.h"
 #include "seccomp_filter.h"
+#include "user_namespace.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -37,6 +38,45 @@ static int tell_path(const char *path, int error)
 	return -error;
 }
 
+/* Whether it takes a user name space. */
+static bool maps_users(const struct sandbox_options *options)
+{
+	return options->mode != SANDBOX_NONE &&
+	       (options->uid_map || options->gid_map || geteuid() != 0);
+}
+
+/*
+ * Calls ACT with who is who: as the options say; without a map its own user,
+ * or group, is alone there.
+ */
+static int with_maps(const struct sandbox_options *options,
+		     int (*act)(const struct user_map *uids,
+				const struct user_map *gids,
+				struct user_ids *ret_ids),
+		     struct user_ids *ret_ids)
+{
+	const uint32_t uid = geteuid(), gid = getegid();
+	struct user_range users = { options->own_uid ? uid : 0, uid, 1 };
+	struct user_range groups = { options->own_gid ? gid : 0, gid, 1 };
+	const struct user_map own_uid = { &users, 1 }, own_gid = { &groups, 1 };
+
+	return act(options->uid_map ? options->uid_map : &own_uid,
+		   options->gid_map ? options->gid_map : &own_gid, ret_ids);
+}
+
+static int check_maps(const struct sandbox_options *options)
+{
+	struct user_ids ids;
+
+	if (maps_users(options))
+		return with_maps(options, user_namespace_try, &ids);
+	if (!options->uid_map && !options->gid_map)
+		return 0;
+	log_error("--uid-map and --gid-map take a name space: leave --sandbox "
+		  "none out, or use --translate-uid and --translate-gid");
+	return -EINVAL;
+}
+
 int sandbox_check(const char *path, const struct sandbox_options *options)
 {
 	struct stat st;
@@ -50,6 +90,8 @@ int sandbox_check(const char *path, const struct sandbox_options *options)
 	if (ret < 0)
 		return ret;
 	ret = capability_check(options->modcaps);
+	if (ret == 0)
+		ret = check_maps(options);
 	if (ret < 0)
 		return ret;
 	return file_limit_set(options->rlimit_nofile);
@@ -84,39 +126,6 @@ static bool has_all_ids(const char *map)
 	      inside == 0 && count == UINT32_MAX;
 	fclose(file);
 	return all;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	len = write(fd, text, strlen(text));
-	close(fd);
-	return len == (ssize_t)strlen(text) ? 0 : -EPERM;
-}
-
-/* An ordinary user is the superuser of a name space with itself alone. */
-static int unshare_user(const struct sandbox_options *options)
-{
-	const unsigned int uid = geteuid(), gid = getegid();
-	char uid_map[32], gid_map[32];
-	int ret;
-
-	snprintf(uid_map, sizeof(uid_map), "%u %u 1",
-		 options->own_uid ? uid : 0, uid);
-	snprintf(gid_map, sizeof(gid_map), "%u %u 1",
-		 options->own_gid ? gid : 0, gid);
-	if (unshare(CLONE_NEWUSER) < 0)
-		return tell_step("make a user name space", errno);
-	ret = write_file("/proc/self/setgroups", "deny");
-	if (ret == 0)
-		ret = write_file("/proc/self/uid_map", uid_map);
-	if (ret == 0)
-		ret = write_file("/proc/self/gid_map", gid_map);
-	return ret < 0 ? tell_step("map its own user", -ret) : 0;
 }
 
 /*
@@ -185,10 +194,12 @@ static int enter_namespace(const char *path,
 			   const struct sandbox_options *options,
 			   struct sandbox_view *view)
 {
+	const bool users = maps_users(options);
+	struct user_ids ids;
 	int ret = 0;
 
-	if (geteuid() != 0)
-		ret = unshare_user(options);
+	if (users)
+		ret = with_maps(options, user_namespace_enter, &ids);
 	if (ret < 0)
 		return ret;
 	if (unshare(CLONE_NEWPID) < 0)
@@ -201,14 +212,15 @@ static int enter_namespace(const char *path,
 	ret = clone_proc(&view->proc_fd);
 	if (ret < 0)
 		return ret;
-	return move_to(path, options, &view->root_fd);
+	ret = move_to(path, options, &view->root_fd);
+	return ret == 0 && users ? user_namespace_become(&ids) : ret;
 }
 
 static int tell_chroot(const char *path, int error)
 {
 	if (error == EPERM)
-		log_error("--sandbox chroot: %s: run as root, or use --sandbox "
-			  "namespace or none",
+		log_error("--sandbox chroot: %s: give it CAP_SYS_CHROOT, or "
+			  "use --sandbox none",
 			  strerror(error));
 	else
 		log_error("--sandbox chroot: cannot enter %s: %s: %s", path,
@@ -216,21 +228,36 @@ static int tell_chroot(const char *path, int error)
 	return -error;
 }
 
-static int enter_chroot(const char *path, struct sandbox_view *view)
+static int change_root(const char *path, struct sandbox_view *view)
 {
-	int ret;
+	int ret = clone_proc(&view->proc_fd);
 
-	if (geteuid() != 0)
-		return tell_chroot(path, EPERM);
-	ret = child_start();
-	if (ret == 0)
-		ret = clone_proc(&view->proc_fd);
-	if (ret != 0)
+	if (ret < 0)
 		return ret;
 	if (chroot(path) < 0 || chdir("/") < 0)
 		return tell_chroot(path, errno);
 	view->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return view->root_fd < 0 ? tell_chroot(path, errno) : 0;
+}
+
+static int enter_chroot(const char *path, const struct sandbox_options *options,
+			struct sandbox_view *view)
+{
+	const bool users = maps_users(options);
+	struct user_ids ids;
+	int ret = 0;
+
+	if (users)
+		ret = with_maps(options, user_namespace_enter, &ids);
+	if (ret == 0)
+		ret = child_start();
+	if (ret != 0)
+		return ret;
+	/* The superuser of a user name space mounts in its own only. */
+	if (users && unshare(CLONE_NEWNS) < 0)
+		return tell_step("make a mount name space", errno);
+	ret = change_root(path, view);
+	return ret == 0 && users ? user_namespace_become(&ids) : ret;
 }
 
 static int enter_none(const char *path, struct sandbox_view *view)
@@ -254,7 +281,7 @@ static int enter_view(const char *path, const struct sandbox_options *options,
 	case SANDBOX_NAMESPACE:
 		return enter_namespace(path, options, view);
 	case SANDBOX_CHROOT:
-		return enter_chroot(path, view);
+		return enter_chroot(path, options, view);
 	default:
 		return enter_none(path, view);
 	}
@@ -278,7 +305,7 @@ int sandbox_enter(const char *path, const struct sandbox_options *options,
 	struct sandbox_view view = {
 		.root_fd = -1,
 		.proc_fd = -1,
-		.all_ids = geteuid() == 0 &&
+		.all_ids = geteuid() == 0 && !maps_users(options) &&
 			   has_all_ids("/proc/self/uid_map") &&
 			   has_all_ids("/proc/self/gid_map"),
 	};

@@ -23,16 +23,20 @@ enum seccomp_mode {
 /* Of --rlimit-nofile: it was not given. */
 #define RLIMIT_NOFILE_DEFAULT UINT64_MAX
 
+struct user_map;
+
 struct sandbox_options {
 	enum sandbox_mode mode;
 	enum seccomp_mode seccomp;
+	struct user_map *uid_map; /* NULL: none */
+	struct user_map *gid_map;
 	const char *modcaps;	/* NULL: none */
 	uint64_t rlimit_nofile; /* 0: unchanged; RLIMIT_NOFILE_DEFAULT */
 
 	/* From here on as who shares it says. */
 	bool readonly;
 	bool syslog; /* the log goes there */
-	/* An ordinary user keeps its number, and is no superuser. */
+	/* Who is not mapped keeps its number, and is no superuser. */
 	bool own_uid, own_gid;
 };
 

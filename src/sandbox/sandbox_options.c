@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "sandbox.h"
+#include "user_map.h"
 
 static const struct option_choice modes[] = {
 	{ "namespace", SANDBOX_NAMESPACE },
@@ -23,12 +24,22 @@ struct sandbox_options sandbox_options = {
 
 #define AT(member) (&sandbox_options.member)
 
+static int parse_map(const struct option *option, const char *word)
+{
+	return user_map_add(option->value, option->name, word);
+}
+
 const struct option sandbox_rows[] = {
 	OPTION("sandbox", CHOICE, AT(mode), "MODE",
 	       "namespace (default), chroot, none", .choices = modes),
 	OPTION("seccomp", CHOICE, AT(seccomp), "ACTION",
 	       "on a forbidden system call: kill (default), log, trap; none",
 	       .choices = actions),
+	OPTION("uid-map", PARSED, AT(uid_map), ":IN:HERE:COUNT:",
+	       "users in a name space, such as :0:100000:65536:; repeatable",
+	       .parse = parse_map),
+	OPTION("gid-map", PARSED, AT(gid_map),
+	       ":IN:HERE:COUNT:", "the same for groups", .parse = parse_map),
 	OPTION("modcaps", STRING, AT(modcaps), "LIST",
 	       "capabilities to keep or drop besides, such as "
 	       "+sys_admin:-mknod"),

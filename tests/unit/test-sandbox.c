@@ -2,6 +2,7 @@
 /* Each sandbox, as root and as an ordinary user, in a process of its own. */
 #include "../../src/log.h"
 #include "../../src/sandbox/sandbox.h"
+#include "../../src/sandbox/user_map.h"
 #include "dir-client.h"
 #include <grp.h>
 #include <linux/capability.h>
@@ -312,6 +313,11 @@ static void test_errors(void)
 	options.modcaps = "+sys_admin:-CAP_MKNOD";
 	CHECK_EQ(sandbox_check(shared, &options), 0);
 	options.modcaps = NULL;
+	options.mode = SANDBOX_NONE;
+	CHECK_EQ(user_map_add(&options.uid_map, "uid-map", ":0:0:1:"), 0);
+	CHECK_EQ(sandbox_check(shared, &options), -EINVAL);
+	user_map_free(options.uid_map);
+	options.uid_map = NULL;
 	options.rlimit_nofile = 1ull << 40;
 	CHECK_EQ(sandbox_check(shared, &options), -EPERM);
 	log_level = LOG_LEVEL_INFO;
@@ -332,7 +338,7 @@ static void test_mode(enum sandbox_mode mode, bool readonly,
 		 readonly ? ", read-only" : "",
 		 seccomp == SECCOMP_NONE ? ", no filter" : "");
 	expect(what, &options, 0);
-	if (geteuid() != 0 || mode == SANDBOX_CHROOT)
+	if (geteuid() != 0)
 		return;
 	strcat(what, ", ordinary user");
 	expect(what, &options, 12345);
