@@ -32,6 +32,22 @@ def is_mounted(where):
         return any(l.split()[1] == str(where) for l in f)
 
 
+@contextlib.contextmanager
+def io_uring_allowed():
+    """The kernel offers it only where the administrator wants it."""
+    parameter = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
+    before = parameter.read_text() if parameter.exists() else None
+    if before is None:
+        print("no FUSE over io_uring in this kernel: not tried")
+        yield False
+        return
+    parameter.write_text("Y")
+    try:
+        yield True
+    finally:
+        parameter.write_text(before)
+
+
 def wait_until(true, what):
     until = time.monotonic() + 20
     while not true():

@@ -30,7 +30,6 @@ struct mount_port {
 	struct client_port port; /* first */
 	struct fuse_session *session;
 	struct mount_client client;
-	struct mount_guard guard;
 	bool taken; /* accept() has handed the client out */
 	atomic_bool stopped;
 };
@@ -140,12 +139,6 @@ free:
 	return ret;
 }
 
-static void unmount_session(void *session)
-{
-	fuse_session_unmount(session);
-	fuse_session_destroy(session);
-}
-
 static int open_rings(struct mount_client *client)
 {
 	int ret;
@@ -223,11 +216,13 @@ static int mount_open(const char *argument, const struct options *all,
 		ret = mount_it(port);
 	if (ret < 0)
 		goto fail;
-	ret = mount_guard_start(&port->guard, unmount_session, port->session);
+	ret = mount_guard_start(&client->guard, port->session, client->where);
 	if (ret < 0) {
-		unmount_session(port->session);
+		fuse_session_unmount(port->session);
+		fuse_session_destroy(port->session);
 		goto fail;
 	}
+	notifier_init(&client->notifier);
 	readers_init(client, THREADS);
 	*ret_port = &port->port;
 	return 0;
@@ -271,7 +266,7 @@ void mount_client_end(struct mount_client *client)
 	uint64_t one = 1;
 	int error = errno;
 
-	atomic_store(&client->stopping, true);
+	atomic_store(&client->ending, true);
 	/* It can only fail if it was called very often before. */
 	if (write(client->stop_fd, &one, sizeof(one)) < 0)
 		errno = error;
@@ -292,8 +287,10 @@ static int mount_serve(struct client *base, struct relay *relay)
 	}
 	while (poll(&ready, 1, -1) < 0 && errno == EINTR)
 		;
-	atomic_store(&client->stopping, true);
 	relay_cancel(relay);
+	/* While those requests are answered that it may wait for. */
+	notifier_stop(&client->notifier);
+	atomic_store(&client->stopping, true);
 	readers_stop(client);
 	rings_stop(client->rings);
 	/* A server may be about to answer one into our memory. */
@@ -313,13 +310,11 @@ static void mount_stop(struct client *client)
 static int mount_notify(struct client *base, const struct iovec *iov, int count)
 {
 	struct mount_client *client = (struct mount_client *)base;
+	const struct cf_out_header *header = iov[0].iov_base;
 
-	for (;;) {
-		if (writev(client->fds[0], iov, count) >= 0)
-			return 0;
-		if (errno != EINTR)
-			return -errno;
-	}
+	/* An answer to an INTERRUPT waits for nothing. */
+	return header->unique ? mount_write(client->fds[0], iov, count)
+			      : notifier_put(client, iov, count);
 }
 
 /* The client is a part of the port. */
@@ -335,8 +330,9 @@ static void mount_close(struct client_port *client_port)
 
 	rings_close(client->rings);
 	readers_destroy(client);
+	notifier_destroy(&client->notifier);
 	fuse_session_destroy(port->session); /* closes the descriptor */
-	mount_guard_end(&port->guard);
+	mount_guard_end(&client->guard);
 	close(client->stop_fd);
 	free(client->where);
 	free(port);

@@ -21,6 +21,7 @@
 /* Descriptors of /dev/fuse that threads read. */
 #define MOUNT_FDS 16
 
+struct fuse_session;
 struct mount_client;
 struct ring;
 
@@ -82,6 +83,36 @@ void rings_may_wait(struct mount_call *mcall);
 int rings_start(struct rings *rings, struct mount_client *client);
 void rings_stop(struct rings *rings);
 
+/* mount_notify.c: a thread that tells the kernel what the server does. */
+struct notice;
+struct notifier {
+	pthread_mutex_t lock;
+	pthread_cond_t wanted; /* there is one, or no more will come */
+	pthread_cond_t done;   /* one has been written */
+	struct notice *first, **last;
+	size_t waiting; /* bytes of those */
+	uint64_t put, written;
+	bool stuck; /* the kernel waits for an answer of the server's */
+	bool started, stopping;
+	pthread_t thread;
+};
+
+void notifier_init(struct notifier *notifier);
+void notifier_destroy(struct notifier *notifier);
+
+/*
+ * Returns when the kernel has been told, unless that takes long: then it will
+ * be. 0; -ENOTCONN; -ENOMEM; or -ENOBUFS, logged: too many wait.
+ */
+int notifier_put(struct mount_client *client, const struct iovec *iov,
+		 int count);
+
+/* Ends the thread; requests are still being answered. */
+void notifier_stop(struct notifier *notifier);
+
+/* To a descriptor of /dev/fuse. 0 or -errno. */
+int mount_write(int fd, const struct iovec *iov, int count);
+
 /* mount_guard.c: a process that unmounts when this one has ended. */
 struct mount_guard {
 	pid_t parent; /* the process that started it */
@@ -90,12 +121,12 @@ struct mount_guard {
 };
 
 /*
- * UNMOUNT(OPAQUE) is called in the other process, once there is no process
- * any more that has called this, or was forked from it since. 0 or -errno,
- * logged.
+ * Unmounts SESSION, just mounted at WHERE, in the other process, once there is
+ * no process any more that has called this, or was forked from it since. 0 or
+ * -errno, logged.
  */
-int mount_guard_start(struct mount_guard *guard, void (*unmount)(void *),
-		      void *opaque);
+int mount_guard_start(struct mount_guard *guard, struct fuse_session *session,
+		      const char *where);
 
 /* Lets it unmount; the process that started it waits for that. */
 void mount_guard_end(struct mount_guard *guard);
@@ -117,8 +148,11 @@ struct mount_client {
 	struct rings *rings; /* NULL: there are none */
 	bool rings_started;
 	struct buffered_calls calls;
-	atomic_bool stopping;
-	int stop_fd; /* eventfd: stop(), or the mount is gone */
+	struct mount_guard guard;
+	struct notifier notifier;
+	atomic_bool ending;   /* stop(), or the mount is gone */
+	atomic_bool stopping; /* no request is read any more */
+	int stop_fd;	      /* eventfd: ENDING */
 };
 
 /*

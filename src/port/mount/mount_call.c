@@ -32,17 +32,27 @@ static void arrange_init(struct mount_call *mcall)
 	client->rings_started = true;
 }
 
-/* An errno that the kernel does not take must not leave a program waiting. */
-static int answer_eio(struct mount_call *mcall)
+static int answer_error(struct mount_call *mcall, int error)
 {
 	struct cf_out_header header = {
 		.len = sizeof(header),
-		.error = -EIO,
+		.error = error,
 		.unique = mcall->base.call.state.unique,
 	};
 	struct iovec iov = { &header, sizeof(header) };
 
 	return mcall->answer(mcall, &iov, 1);
+}
+
+/*
+ * To end a wait for a lock by EINTR without a signal shows the caller the
+ * kernel's own ERESTARTSYS.
+ */
+static bool ends_with_mount(const struct mount_call *mcall)
+{
+	const struct cf_out_header *header = mcall->base.call.out;
+
+	return atomic_load(&mcall->client->ending) && header->error == -EINTR;
 }
 
 static void hand_over(struct mount_call *mcall)
@@ -53,24 +63,17 @@ static void hand_over(struct mount_call *mcall)
 				  call->out_data_len } };
 	int ret;
 
-	ret = mcall->answer(mcall, iov, call->out_data_len ? 2 : 1);
+	if (ends_with_mount(mcall))
+		ret = answer_error(mcall, -ECONNABORTED);
+	else
+		ret = mcall->answer(mcall, iov, call->out_data_len ? 2 : 1);
 	if (ret == 0 || ret == -ENOENT || ret == -ENODEV)
 		return; /* the kernel no longer wants it, or it is unmounted */
 	log_warn("%s: the kernel refuses the reply to opcode %u: %s; the "
 		 "caller gets EIO",
 		 mcall->client->where, call->state.opcode, strerror(-ret));
-	answer_eio(mcall);
-}
-
-/*
- * To end a wait for a lock by EINTR without a signal shows the caller the
- * kernel's own ERESTARTSYS; the end of the connection says ECONNABORTED.
- */
-static bool left_to_the_end(const struct mount_call *mcall)
-{
-	const struct cf_out_header *header = mcall->base.call.out;
-
-	return atomic_load(&mcall->client->stopping) && header->error == -EINTR;
+	/* What the kernel does not take must not leave a program waiting. */
+	answer_error(mcall, -EIO);
 }
 
 static void complete(struct call *call)
@@ -83,7 +86,7 @@ static void complete(struct call *call)
 
 	if (init)
 		arrange_init(mcall);
-	if (call->out_len && !left_to_the_end(mcall))
+	if (call->out_len)
 		hand_over(mcall);
 	if (init && client->rings_started &&
 	    rings_start(client->rings, client) < 0)

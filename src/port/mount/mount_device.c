@@ -39,12 +39,7 @@ struct reader {
 
 static int answer(struct mount_call *mcall, const struct iovec *iov, int count)
 {
-	for (;;) {
-		if (writev(mcall->fd, iov, count) >= 0)
-			return 0;
-		if (errno != EINTR)
-			return -errno;
-	}
+	return mount_write(mcall->fd, iov, count);
 }
 
 /*
