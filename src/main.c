@@ -27,7 +27,11 @@ static int command_abi(int argc, char **argv)
 	}
 	if (argc == 2 && argv[1][0] != '-')
 		return abi_show(stdout, argv[1]);
-	log_error("usage: crossfuse abi [NAME]");
+	if (argv[1][0] == '-')
+		log_error("unknown option %s: see crossfuse abi --help",
+			  argv[1]);
+	else
+		log_error("abi %s %s: give one name", argv[1], argv[2]);
 	return -EINVAL;
 }
 

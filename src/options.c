@@ -9,10 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 /* The first words that are no port, for hints. */
 static const char *const commands_names[] = { "abi", "decode", "probe", NULL };
+
+/* The options that print and end; those two are also said as words. */
+static const char *const printing[] = { "help", "version", "print-capabilities",
+					NULL };
 
 /* The row of a port, of either kind, as far as options go. */
 struct row {
@@ -156,7 +161,7 @@ static const struct option *find_option(const char *name, size_t length,
 /* One of all there are that NAME may be meant for; NULL: none is near. */
 static const char *near_option(const char *name, size_t length)
 {
-	const char *near = NULL;
+	const char *near = similar_find(name, length, printing);
 	struct row row;
 
 	for (const struct option *o = known; o->name && !near; o++)
@@ -169,8 +174,10 @@ static const char *near_option(const char *name, size_t length)
 	return near;
 }
 
-static int unknown_option(const char *name, size_t length)
+static int unknown_option(const char *text)
 {
+	const char *name = text + (text[1] == '-' ? 2 : 1);
+	size_t length = strcspn(name, "=");
 	const char *near = near_option(name, length);
 
 	if (length == 9 && memcmp(name, "daemonize", length) == 0)
@@ -180,8 +187,8 @@ static int unknown_option(const char *name, size_t length)
 		log_error("unknown option --%.*s: did you mean --%s?",
 			  (int)length, name, near);
 	else
-		log_error("unknown option -%s%.*s: see crossfuse --help",
-			  length > 1 ? "-" : "", (int)length, name);
+		log_error("unknown option %.*s: see crossfuse --help",
+			  (int)(name - text + (ptrdiff_t)length), text);
 	return -EINVAL;
 }
 
@@ -203,6 +210,7 @@ static int choose(const char **spec, const char *scheme, const char *word)
 
 /* One of the words of the command line, with what belongs to it. */
 struct word {
+	const char *text; /* all of it */
 	const char *name; /* of an option; a port; NULL: "--" */
 	size_t length;
 	const char *value; /* behind its "=", or the next word; NULL: none */
@@ -213,13 +221,22 @@ struct word {
 	struct row row;
 };
 
+/* An option by its whole name; a value may begin with a dash. */
+static bool is_option(const char *text)
+{
+	struct row row;
+
+	return strncmp(text, "--", 2) == 0 &&
+	       find_option(text + 2, strcspn(text + 2, "="), &row);
+}
+
 static int take_value(struct word *word, const char *word_for, char **argv,
 		      int *index)
 {
 	if (word->value)
 		return 0;
 	word->value = argv[*index + 1];
-	if (!word->value) {
+	if (!word->value || is_option(word->value)) {
 		log_error("-%s%.*s wants a value: %s", word->list ? "" : "-",
 			  (int)word->length, word->name, word_for);
 		return -EINVAL;
@@ -233,7 +250,9 @@ static int read_word(char **argv, int *index, bool only_ports,
 		     struct word *ret_word)
 {
 	const char *text = argv[*index];
-	struct word word = { .name = text, .length = strlen(text) };
+	struct word word = { .text = text,
+			     .name = text,
+			     .length = strlen(text) };
 	int ret = 0;
 
 	if (only_ports || text[0] != '-' || !text[1]) {
@@ -330,8 +349,6 @@ static int apply(const struct word *word)
 {
 	if (word->list)
 		return apply_list(word->value);
-	if (!word->option)
-		return unknown_option(word->name, word->length);
 	if (!option_takes_word(word->option) && word->value) {
 		log_error("--%s takes no value", word->option->name);
 		return -EINVAL;
@@ -354,16 +371,40 @@ static int choose_directory(const char *word, bool *ret_chosen)
 	return 0;
 }
 
+/* A scheme that the beginning of WORD may be meant for; NULL: none is near. */
+static const char *near_scheme(const char *word)
+{
+	size_t length = strcspn(word, ":=");
+	const char *near = NULL;
+	struct row row;
+
+	for (size_t i = 0; word[length] && !near && row_at(i, &row); i++)
+		near = length == strlen(row.scheme) &&
+				       strncasecmp(word, row.scheme, length) ==
+					       0
+			       ? row.scheme
+			       : similar(word, length, row.scheme);
+	return near;
+}
+
 /* Not one of a port, nor a command. */
 static int unknown_word(const char *word, const char *ports)
 {
-	const char *near = similar_find(word, strlen(word), commands_names);
+	const char *command = similar_find(word, strlen(word), commands_names);
+	const char *option = similar_find(word, strlen(word), printing);
+	const char *scheme = near_scheme(word);
 	struct stat st;
 
-	if (near)
-		log_error("%s: did you mean `crossfuse %s`?", word, near);
-	else if (strcmp(word, "help") == 0)
-		log_error("help: did you mean `crossfuse --help`?");
+	if (command)
+		log_error("%s: did you mean `crossfuse %s`?", word, command);
+	else if (option)
+		log_error("%s: did you mean `crossfuse --%s`?", word, option);
+	else if (scheme)
+		log_error("%s: did you mean %s:%s?", word, scheme,
+			  word + strcspn(word, ":=") + 1);
+	else if (parsed.client && parsed.server)
+		log_error("%s: there are %s and %s already: leave it out", word,
+			  parsed.client, parsed.server);
 	else if (stat(word, &st) == 0 && S_ISDIR(st.st_mode))
 		log_error("%s: did you mean %s:%s?", word,
 			  server_ports[0]->scheme, word);
@@ -505,6 +546,14 @@ static bool print_and_end(int argc, char **argv)
 	return false;
 }
 
+/* Whatever else is wrong: what follows it may be meant for its value. */
+static int refuse_unknown(const struct word *word)
+{
+	if (word->port || word->list || !word->name || word->option)
+		return 0;
+	return unknown_option(word->text);
+}
+
 static int take_port(const struct word *word)
 {
 	return word->port ? parse_port(word->name) : 0;
@@ -539,8 +588,10 @@ int options_parse(struct options *options, int argc, char **argv)
 
 	if (print_and_end(argc, argv))
 		return 1;
+	ret = for_each_word(argv, refuse_unknown);
 	/* What -o means depends on the client. */
-	ret = for_each_word(argv, take_port);
+	if (ret == 0)
+		ret = for_each_word(argv, take_port);
 	if (ret == 0)
 		ret = for_each_word(argv, take_option);
 	if (ret == 0)

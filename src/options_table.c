@@ -2,6 +2,7 @@
 /* The options that are no port's, and their defaults. */
 #include "log.h"
 #include "options_private.h"
+#include <limits.h>
 #include <stddef.h>
 
 static const struct option_choice policies[] = {
@@ -34,7 +35,8 @@ const struct option known[] = {
 	OPTION("no-detect", SET, AT(no_detect), NULL,
 	       "believe only the handshake and --client-abi"),
 	OPTION("trace", STRING, AT(trace), "FILE",
-	       "record every message; `crossfuse decode` shows them"),
+	       "record every message; `crossfuse decode` shows them",
+	       .max = PATH_MAX),
 	OPTION("trace-data", SET, AT(trace_data), NULL,
 	       "and the data that is read and written too"),
 	OPTION("log-level", CHOICE, AT(log_level), "LEVEL",

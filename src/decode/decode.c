@@ -223,6 +223,8 @@ static int decode_input(struct decoder *decoder, FILE *input)
 	setvbuf(input, buffer, _IOFBF, sizeof(buffer));
 	while (length < sizeof(first) && (c = getc(input)) != EOF)
 		first[length++] = (char)c;
+	if (ferror(input) && errno == EISDIR)
+		return -EISDIR;
 	if (ferror(input)) {
 		log_error("cannot read the input: %m");
 		return -EIO;
@@ -257,6 +259,8 @@ static int decode_file(struct decoder *decoder, const char *path)
 		}
 	}
 	ret = decode_input(decoder, input);
+	if (ret == -EISDIR)
+		log_error("%s: is a directory: name a file", path);
 	if (input != stdin)
 		fclose(input);
 	if (decoder->stat)

@@ -37,7 +37,8 @@ int link_parse(struct link *link, const char *spec)
 		link->fd = -1;
 		return 0;
 	}
-	log_error("%s: no such kind of server: see crossfuse probe --help",
+	log_error("%s: no such kind of server: say virtio:SOCKET, "
+		  "connect:PATH, fd:N or exec:COMMAND",
 		  spec);
 	return -EINVAL;
 }

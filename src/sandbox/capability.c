@@ -85,6 +85,10 @@ static int modify(const char *modcaps, uint64_t *caps)
 {
 	const char *at = modcaps;
 
+	if (at && !*at) {
+		log_error("--modcaps=: say +NAME or -NAME");
+		return -EINVAL;
+	}
 	while (at && *at) {
 		size_t len = strcspn(at, ":");
 		uint64_t bit = len > 1 ? find(at + 1, len - 1) : 0;
@@ -104,11 +108,33 @@ static int modify(const char *modcaps, uint64_t *caps)
 	return 0;
 }
 
+/* What this process has is an upper bound; it may be the user's nothing. */
+static int permitted(uint64_t *ret_caps)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	*ret_caps = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	return 0;
+}
+
 int capability_check(const char *modcaps)
 {
-	uint64_t caps = 0;
+	uint64_t wanted = 0, has = 0;
+	int ret = modify(modcaps, &wanted);
 
-	return modify(modcaps, &caps);
+	if (ret == 0)
+		ret = permitted(&has);
+	if (ret < 0 || !(wanted & ~has))
+		return ret;
+	log_error("--modcaps=%s: it cannot keep %s, which it does not have: "
+		  "run as root, or leave it out",
+		  modcaps, names[__builtin_ctzll(wanted & ~has)]);
+	return -EPERM;
 }
 
 /* No program that this one might be made to run gets them back. */

@@ -7,6 +7,8 @@
 #include "dir.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,6 +55,30 @@ static struct sandbox_options sandbox_of(const struct options *all)
 	return sandbox;
 }
 
+/*
+ * What is read through the share would be recorded, and so grow, and the client
+ * could change the record. Of the root all is a part.
+ */
+static int check_trace(const char *path, const char *trace)
+{
+	char copy[PATH_MAX], share[PATH_MAX], dir[PATH_MAX];
+	size_t len;
+
+	if (!trace || strlen(trace) >= sizeof(copy) || !realpath(path, share))
+		return 0;
+	strcpy(copy, trace);
+	if (!realpath(dirname(copy), dir))
+		return 0; /* opening it tells */
+	len = strlen(share);
+	if (len == 1 || strncmp(dir, share, len) != 0 ||
+	    (dir[len] && dir[len] != '/'))
+		return 0;
+	log_error("--trace: %s is in the shared directory %s: give a file "
+		  "outside of it",
+		  trace, path);
+	return -EINVAL;
+}
+
 static int dir_open(const char *argument, const struct options *options,
 		    struct server_port **ret_port)
 {
@@ -66,6 +92,8 @@ static int dir_open(const char *argument, const struct options *options,
 	ret = dir_options_check(&dir_options);
 	if (ret == 0)
 		ret = sandbox_check(argument, &sandbox_options);
+	if (ret == 0)
+		ret = check_trace(argument, options->trace);
 	if (ret < 0)
 		return ret;
 	port = calloc(1, sizeof(*port));

@@ -75,12 +75,24 @@ static const struct option *const row_lists[] = { rows, NULL };
 /* What libfuse said last, in its own words; it goes into a line of ours. */
 static char libfuse_said[256];
 
+/* A line may come in pieces; its end stays, until the next one begins. */
 static void log_libfuse(enum fuse_log_level level, const char *format,
 			va_list arguments)
 {
+	size_t len = strlen(libfuse_said);
+
 	(void)level;
-	vsnprintf(libfuse_said, sizeof(libfuse_said), format, arguments);
+	if (len && libfuse_said[len - 1] == '\n')
+		len = 0;
+	vsnprintf(libfuse_said + len, sizeof(libfuse_said) - len, format,
+		  arguments);
+}
+
+/* Without the newline. */
+static const char *what_libfuse_said(void)
+{
 	libfuse_said[strcspn(libfuse_said, "\n")] = '\0';
+	return libfuse_said;
 }
 
 /*
@@ -119,7 +131,7 @@ static int mount_it(struct mount_port *port)
 	port->session = fuse_session_new(&args, &none, sizeof(none), NULL);
 	if (!port->session) {
 		log_error("--mount-options=%s: %s", mount_options,
-			  libfuse_said);
+			  what_libfuse_said());
 		goto free;
 	}
 	if (fuse_session_mount(port->session, port->client.where) == 0) {
@@ -131,7 +143,7 @@ static int mount_it(struct mount_port *port)
 	}
 	log_error("cannot mount at %s: %s: it must be a directory, and yours "
 		  "or you root",
-		  port->client.where, libfuse_said);
+		  port->client.where, what_libfuse_said());
 	fuse_session_destroy(port->session);
 	port->session = NULL;
 free:
