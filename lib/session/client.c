@@ -39,7 +39,7 @@ void cf_client_offer(struct session *s, struct crossfuse_call *call,
 	/* An offer that the client makes without us is its own affair. */
 	s->own_offer = offer->canon && !s->offered;
 	cf_session_set_client(s, s->config.client, CROSSFUSE_SOURCE_ADMIN, 0);
-	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
+	call->private_word = state_of(s) & MODE_OF_CALL;
 }
 
 /* Canonical max_pages in pages of the client. */

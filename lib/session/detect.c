@@ -18,6 +18,9 @@
  */
 #include "private.h"
 #include <string.h>
+#ifndef __STDC_NO_THREADS__
+#include <threads.h>
+#endif
 
 /* The canonical form's flags. */
 enum {
@@ -283,16 +286,25 @@ static size_t weigh(struct session *s, const struct hypothesis *h, size_t count,
 	return best;
 }
 
+static void let_others_run(void)
+{
+#ifndef __STDC_NO_THREADS__
+	thrd_yield();
+#endif
+}
+
 /*
  * One thread at a time. The others wait, as theirs may be the message that
  * decides; but not for ever, should that one not get on.
  */
 static bool begin_detecting(struct session *s)
 {
-	for (unsigned int i = 0; i < PATIENCE; i++)
+	for (unsigned int i = 0; i < PATIENCE; i++) {
 		if (!atomic_flag_test_and_set_explicit(&s->detecting,
 						       memory_order_acquire))
 			return true;
+		let_others_run();
+	}
 	return false;
 }
 
@@ -324,7 +336,7 @@ static void feed(struct session *s, uint32_t opcode, uint32_t flags)
 
 	flags &= s->meaningful;
 	/* Decided meanwhile? Nor is the same once more any news. */
-	if (!(atomic_load(&s->mode) & MODE_DETECT) ||
+	if (!(state_of(s) & MODE_DETECT) ||
 	    s->last_evidence == (flags | class << 30))
 		return;
 	s->last_evidence = flags | class << 30;
@@ -418,13 +430,15 @@ void cf_detect_expect(struct session *s, const struct crossfuse_abi *abi,
 
 /*
  * What was guessed was wrong: the client is as unknown as it was, and this
- * request may be the first to tell what it is.
+ * request may be the first to tell what it is. Unless others have found out
+ * more meanwhile.
  */
 static void take_back(struct session *s, uint32_t opcode, uint32_t flags)
 {
 	if (!begin_detecting(s))
 		return;
-	if (atomic_load(&s->source) == CROSSFUSE_SOURCE_TRAFFIC) {
+	if (source_of(state_of(s)) == CROSSFUSE_SOURCE_TRAFFIC &&
+	    !fits_expectation(s, evidence_class(opcode), flags)) {
 		cf_session_event(s, CROSSFUSE_EVENT_CONTRADICTION, opcode,
 				 flags);
 		start_over(s);
@@ -436,9 +450,10 @@ static void take_back(struct session *s, uint32_t opcode, uint32_t flags)
 	end_detecting(s);
 }
 
-void cf_contradiction_found(struct session *s, uint32_t opcode, uint32_t flags)
+void cf_contradiction_found(struct session *s, uint32_t state, uint32_t opcode,
+			    uint32_t flags)
 {
-	uint32_t source = atomic_load(&s->source);
+	enum crossfuse_source source = source_of(state);
 
 	if (says_nothing(s, flags))
 		return;

@@ -5,10 +5,11 @@
 void cf_session_event(struct session *s, enum crossfuse_event_type type,
 		      uint32_t opcode, uint32_t value)
 {
+	uint32_t state = state_of(s);
 	struct crossfuse_event event = {
 		.type = type,
-		.source = (enum crossfuse_source)atomic_load(&s->source),
-		.client = atomic_load(&s->client),
+		.source = source_of(state),
+		.client = known_client(state),
 		.server = s->config.server,
 		.arch_id = s->arch_id,
 		.minor = s->minor,

@@ -235,7 +235,7 @@ int cf_handshake_request(struct session *s, struct crossfuse_call *call,
 	cf_session_set_client(s, decision.client, decision.source,
 			      decision.extra);
 	s->answered = decision.source == CROSSFUSE_SOURCE_CANON;
-	call->private_word = atomic_load(&s->mode) & MODE_OF_CALL;
+	call->private_word = state_of(s) & MODE_OF_CALL;
 	if (decision.client && decision.client != crossfuse_abi_canonical())
 		compare_knowledge(s, &decision);
 	forward_request(s, call, head, len);
@@ -250,7 +250,7 @@ int cf_handshake_request(struct session *s, struct crossfuse_call *call,
  */
 static uint16_t client_pages(const struct session *s, uint16_t pages)
 {
-	const struct crossfuse_abi *client = atomic_load(&s->client);
+	const struct crossfuse_abi *client = known_client(state_of(s));
 	uint64_t bytes = (uint64_t)pages * s->config.server_page_size;
 	uint64_t size = s->config.client_page_size;
 	uint64_t count;
@@ -320,7 +320,7 @@ static int take_answer(struct session *s, uint8_t *body, size_t len)
 	if (err)
 		return err;
 	/* Of what is newer than what is known here nothing can be told. */
-	if (checks(s) || mode_translates(atomic_load(&s->mode)))
+	if (checks(s) || mode_translates(state_of(s)))
 		lower_minor(body);
 	cf_session_event(s, CROSSFUSE_EVENT_INIT, CF_INIT, 0);
 	return 0;

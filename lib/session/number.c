@@ -55,7 +55,7 @@ uint64_t crossfuse_reply_unique(const struct crossfuse_session *session,
 				const void *header)
 {
 	const struct session *s = session_of_const(session);
-	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	uint32_t mode = state_of(s);
 
 	return cf_get64((const uint8_t *)header +
 				offsetof(struct cf_out_header, unique),

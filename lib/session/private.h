@@ -21,13 +21,29 @@ enum {
 };
 
 #define MODE_OF_CALL (MODE_IN_SWAP | MODE_OUT_SWAP | MODE_UNTOUCHED)
+#define MODE_ALL     UINT32_C(0xff)
+
+/*
+ * What was decided of the client, in one word: a message is looked at and
+ * changed by one decision, whatever others decide meanwhile. Below it are the
+ * modes; the client is 0 where it is not known, 1 for the canonical form, or
+ * its place in the table of ABIs and 2 more.
+ */
+enum {
+	STATE_CLIENT_SHIFT = 8,
+	STATE_SOURCE_SHIFT = 16, /* enum crossfuse_source */
+	STATE_CANONICAL = 1,
+	STATE_FIRST_ABI = 2,
+};
 
 enum {
 	DETECT_GROUPS = 8
 };
 
 /*
- * Two halves of a pair, read and written at once. Some 32-bit machines cannot:
+ * Open flags of a client, and what they are for the server: 8 bits of whose
+ * they are, 28 of each, which are all that have a meaning. Read and written at
+ * once. Some 32-bit machines cannot:
  * they would need another library for it.
  */
 #if ATOMIC_LLONG_LOCK_FREE == 2
@@ -45,10 +61,7 @@ struct seen {
 
 struct session {
 	struct crossfuse_config config;
-	/* What the client is taken for; NULL: not known. */
-	_Atomic(const struct crossfuse_abi *) client;
-	_Atomic uint32_t mode;
-	_Atomic uint32_t source; /* enum crossfuse_source */
+	_Atomic uint32_t state; /* what was decided: see above */
 
 	/* The handshake; written by FUSE_INIT and its reply alone. */
 	uint64_t init_flags; /* as the client sent them */
@@ -64,8 +77,7 @@ struct session {
 	/* Whose error numbers a refused client gets; NULL: it was not. */
 	const struct crossfuse_abi *refused;
 
-	/* Open flags: the client's, the server's; see value.c. */
-	last_flags_t last_flags;
+	last_flags_t last_flags; /* 0: none; see value.c */
 
 	/*
 	 * Of OPEN, OPENDIR, CREATE: flags that speak against what the client is
@@ -112,11 +124,36 @@ static inline bool checks(const struct session *s)
 	return !s->config.no_check;
 }
 
-/* What the client is taken for; the server's ABI where nothing is known. */
-static inline const struct crossfuse_abi *client_abi(const struct session *s)
+static inline uint32_t state_of(const struct session *s)
 {
-	const struct crossfuse_abi *abi =
-		atomic_load_explicit(&s->client, memory_order_acquire);
+	return atomic_load_explicit(&s->state, memory_order_acquire);
+}
+
+static inline unsigned int client_id(uint32_t state)
+{
+	return state >> STATE_CLIENT_SHIFT & 0xff;
+}
+
+static inline enum crossfuse_source source_of(uint32_t state)
+{
+	return (enum crossfuse_source)(state >> STATE_SOURCE_SHIFT & 0xff);
+}
+
+/* What the client was found to be; NULL: not known. */
+static inline const struct crossfuse_abi *known_client(uint32_t state)
+{
+	unsigned int id = client_id(state);
+
+	if (id == STATE_CANONICAL)
+		return crossfuse_abi_canonical();
+	return id ? crossfuse_abi_at(id - STATE_FIRST_ABI) : NULL;
+}
+
+/* What it is taken for: the server's ABI where nothing is known. */
+static inline const struct crossfuse_abi *client_abi(const struct session *s,
+						     uint32_t state)
+{
+	const struct crossfuse_abi *abi = known_client(state);
 
 	return abi ? abi : s->config.server;
 }
@@ -191,7 +228,8 @@ void cf_detect_feed(struct session *s, uint32_t opcode, uint32_t flags);
  */
 void cf_detect_expect(struct session *s, const struct crossfuse_abi *abi,
 		      bool guess, bool detecting);
-void cf_contradiction_found(struct session *s, uint32_t opcode, uint32_t flags);
+void cf_contradiction_found(struct session *s, uint32_t state, uint32_t opcode,
+			    uint32_t flags);
 
 static inline bool fits_expectation(const struct session *s, unsigned int class,
 				    uint32_t flags)
@@ -204,13 +242,13 @@ static inline bool fits_expectation(const struct session *s, unsigned int class,
 	return !(flags & never) && (flags & always) == always;
 }
 
-static inline void contradiction_check(struct session *s, uint32_t opcode,
-				       uint32_t flags)
+static inline void contradiction_check(struct session *s, uint32_t state,
+				       uint32_t opcode, uint32_t flags)
 {
 	unsigned int class = evidence_class(opcode);
 
 	if (class != EVIDENCE_NONE && !fits_expectation(s, class, flags))
-		cf_contradiction_found(s, opcode, flags);
+		cf_contradiction_found(s, state, opcode, flags);
 }
 
 /* handshake.c: FUSE_INIT and CUSE_INIT, and the reply to FUSE_INIT. */
@@ -242,20 +280,20 @@ call_op(const struct crossfuse_call *c)
 
 /*
  * value.c: the field of KIND in a message, OLD as its sender has it, in the
- * form of its receiver. 0, -EINVAL, or -ENOTTY.
+ * form of its receiver, by the decision STATE. 0, -EINVAL, or -ENOTTY.
  */
-int cf_value_of_request(struct session *s, unsigned int kind, uint32_t opcode,
-			uint32_t old, uint32_t *ret_now);
-int cf_value_of_reply(struct session *s, unsigned int kind, uint32_t opcode,
-		      uint32_t old, uint32_t *ret_now);
-/* Before the client's ABI changes. */
-void cf_forget_open_flags(struct session *s);
+int cf_value_of_request(struct session *s, uint32_t state, unsigned int kind,
+			uint32_t opcode, uint32_t old, uint32_t *ret_now);
+int cf_value_of_reply(struct session *s, uint32_t state, unsigned int kind,
+		      uint32_t opcode, uint32_t old, uint32_t *ret_now);
 /* An error, 0 or negative, of the server as the client has it. */
-int32_t cf_value_of_error(struct session *s, uint32_t opcode, int32_t error);
+int32_t cf_value_of_error(struct session *s, uint32_t state, uint32_t opcode,
+			  int32_t error);
 
 /* session_ioctl.c: whether the payload of a request can be carried, and its number. */
-int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
-		     const void *body, uint32_t *ret_cmd);
+int cf_ioctl_request(struct session *s, uint32_t state,
+		     struct crossfuse_call *call, const void *body,
+		     uint32_t *ret_cmd);
 /* Whether a reply's payload of so many bytes is what was expected. */
 int cf_ioctl_reply(const struct crossfuse_call *call, size_t payload_len);
 /* Turns round the payload of a request, or of a reply, that was checked. */

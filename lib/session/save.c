@@ -79,10 +79,8 @@ static uint32_t get_le32(const uint8_t *buf, size_t at)
 	return cf_get32(buf + at, machine_big());
 }
 
-static uint32_t bits_of(const struct session *s,
-			const struct crossfuse_abi *client)
+static uint32_t bits_of(const struct session *s, uint32_t state)
 {
-	uint32_t mode = atomic_load(&s->mode);
 	uint32_t bits = 0;
 
 	bits |= s->swapped != machine_big() ? SAVED_BIG : 0;
@@ -90,9 +88,9 @@ static uint32_t bits_of(const struct session *s,
 	bits |= s->own_offer ? SAVED_OWN_OFFER : 0;
 	bits |= s->answered ? SAVED_ANSWERED : 0;
 	bits |= s->setxattr_ext ? SAVED_SETXATTR_EXT : 0;
-	bits |= mode & MODE_UNTOUCHED ? SAVED_UNTOUCHED : 0;
-	bits |= mode & MODE_DETECT ? SAVED_DETECT : 0;
-	bits |= client == crossfuse_abi_canonical() ? SAVED_CLIENT_CANON : 0;
+	bits |= state & MODE_UNTOUCHED ? SAVED_UNTOUCHED : 0;
+	bits |= state & MODE_DETECT ? SAVED_DETECT : 0;
+	bits |= client_id(state) == STATE_CANONICAL ? SAVED_CLIENT_CANON : 0;
 	bits |= s->refused ? SAVED_REFUSED : 0;
 	return bits;
 }
@@ -106,7 +104,7 @@ ssize_t crossfuse_session_save(const struct crossfuse_session *session,
 			       void *buf, size_t size)
 {
 	const struct session *s = session_of_const(session);
-	const struct crossfuse_abi *client = atomic_load(&s->client);
+	uint32_t state = state_of(s);
 	uint8_t *at = buf;
 
 	if (size < SAVED_LEN)
@@ -118,9 +116,9 @@ ssize_t crossfuse_session_save(const struct crossfuse_session *session,
 	put_le32(at, AT_ROLE, s->config.role);
 	if (!s->major)
 		return SAVED_LEN;
-	put_le32(at, AT_SOURCE, atomic_load(&s->source));
-	put_le32(at, AT_BITS, bits_of(s, client));
-	put_le32(at, AT_CLIENT, id_of(client));
+	put_le32(at, AT_SOURCE, source_of(state));
+	put_le32(at, AT_BITS, bits_of(s, state));
+	put_le32(at, AT_CLIENT, id_of(known_client(state)));
 	put_le32(at, AT_REFUSED, id_of(s->refused));
 	put_le32(at, AT_ARCH_ID, s->arch_id);
 	put_le32(at, AT_MAJOR, s->major);

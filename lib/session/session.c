@@ -90,9 +90,9 @@ int crossfuse_session_init(struct crossfuse_session *session,
 		complete_client(s);
 	atomic_flag_clear(&s->detecting);
 	/* Until FUSE_INIT tells otherwise the client is like the server. */
-	atomic_store(&s->mode, cf_session_server_swap(s)
-				       ? MODE_IN_SWAP | MODE_OUT_SWAP
-				       : 0);
+	atomic_store(&s->state, cf_session_server_swap(s)
+					? MODE_IN_SWAP | MODE_OUT_SWAP
+					: 0);
 	return 0;
 }
 
@@ -106,27 +106,48 @@ bool cf_session_values_differ(const struct crossfuse_abi *a,
 	return false;
 }
 
+static uint32_t id_of(const struct crossfuse_abi *client)
+{
+	const struct crossfuse_abi *abi;
+
+	if (client == crossfuse_abi_canonical())
+		return STATE_CANONICAL;
+	for (uint32_t i = 0; client && (abi = crossfuse_abi_at(i)); i++)
+		if (abi == client)
+			return STATE_FIRST_ABI + i;
+	return 0;
+}
+
 void cf_session_set_client(struct session *s,
 			   const struct crossfuse_abi *client,
 			   enum crossfuse_source source, uint32_t extra)
 {
-	uint32_t mode = extra | (s->swapped ? MODE_IN_SWAP : 0);
+	uint32_t state = extra | (s->swapped ? MODE_IN_SWAP : 0);
 
 	if (extra & MODE_UNTOUCHED)
-		mode |= s->swapped ? MODE_OUT_SWAP : 0;
+		state |= s->swapped ? MODE_OUT_SWAP : 0;
 	else
-		mode |= cf_session_server_swap(s);
+		state |= cf_session_server_swap(s);
 	if (client && !(extra & MODE_UNTOUCHED) &&
 	    cf_session_values_differ(client, s->config.server))
-		mode |= MODE_VALUES;
-	atomic_store(&s->client, client);
-	atomic_store(&s->source, source);
-	/* Of the client before; see value.c. */
-	cf_forget_open_flags(s);
-	cf_detect_expect(s, extra & MODE_DETECT ? s->config.server : client,
-			 source == CROSSFUSE_SOURCE_TRAFFIC,
-			 extra & MODE_DETECT);
-	atomic_store_explicit(&s->mode, mode, memory_order_release);
+		state |= MODE_VALUES;
+	state |= id_of(client) << STATE_CLIENT_SHIFT |
+		 (uint32_t)source << STATE_SOURCE_SHIFT;
+	/* INIT alone changes the server, and then there is no other message. */
+	if (source != CROSSFUSE_SOURCE_TRAFFIC)
+		s->last_flags = 0;
+	/*
+	 * Whoever meets one of the two too early goes on to where one thread
+	 * decides at a time, and waits there for this one.
+	 */
+	if (extra & MODE_DETECT) {
+		cf_detect_expect(s, s->config.server, false, true);
+		atomic_store(&s->state, state);
+	} else {
+		atomic_store(&s->state, state);
+		cf_detect_expect(s, client, source == CROSSFUSE_SOURCE_TRAFFIC,
+				 false);
+	}
 }
 
 ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
@@ -140,7 +161,7 @@ ssize_t crossfuse_request_head_len(const struct crossfuse_session *session,
 
 	if (total_len < sizeof(struct cf_in_header) || total_len > UINT32_MAX)
 		return -EBADMSG;
-	mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	mode = state_of(s);
 	opcode = cf_get32(head + IN_AT(opcode), false);
 	init = init_swapped(opcode);
 	swap = init >= 0 ? init : (int)(mode & MODE_IN_SWAP);
@@ -177,21 +198,24 @@ static uint16_t request_fixed(const struct session *s,
 /* What the ABI changes in a request, before anything is written. */
 static int request_value(struct session *s, struct crossfuse_call *call,
 			 const struct crossfuse_layout *layout,
-			 const uint8_t *body, uint32_t mode, uint32_t *ret_now)
+			 const uint8_t *body, uint32_t state, uint32_t *ret_now)
 {
-	bool swapped = mode & MODE_IN_SWAP;
+	bool swapped = state & MODE_IN_SWAP;
 	uint32_t old;
 
 	if (layout->kind == CROSSFUSE_KIND_IOCTL_CMD)
-		return cf_ioctl_request(s, call, body, ret_now);
+		return cf_ioctl_request(s, state, call, body, ret_now);
 	old = cf_get32(body + layout->kind_at, swapped);
 	if (layout->kind == CROSSFUSE_KIND_OPEN_FLAGS) {
-		if (mode & MODE_DETECT)
+		/* It may be the message that decides. */
+		if (state & MODE_DETECT)
 			cf_detect_feed(s, call->opcode, old);
 		else
-			contradiction_check(s, call->opcode, old);
+			contradiction_check(s, state, call->opcode, old);
+		state = state_of(s);
 	}
-	return cf_value_of_request(s, layout->kind, call->opcode, old, ret_now);
+	return cf_value_of_request(s, state, layout->kind, call->opcode, old,
+				   ret_now);
 }
 
 /*
@@ -228,7 +252,7 @@ static inline int check_request(struct session *s, struct crossfuse_call *call,
 
 /* A request that was checked. */
 static int translate_request(struct session *s, struct crossfuse_call *call,
-			     uint8_t *head, uint32_t mode,
+			     uint8_t *head, uint32_t state,
 			     const struct cf_parts *parts)
 {
 	uint8_t *body = head + sizeof(struct cf_in_header);
@@ -237,28 +261,28 @@ static int translate_request(struct session *s, struct crossfuse_call *call,
 	int err;
 
 	if (layout->kind) {
-		err = request_value(s, call, layout, body, mode, &now);
+		err = request_value(s, call, layout, body, state, &now);
 		if (err)
 			return err;
 	}
-	if (mode_swaps(mode)) {
+	if (mode_swaps(state)) {
 		if (layout->tail == CROSSFUSE_TAIL_IOCTL)
 			cf_ioctl_request_swap(call, body + parts->tail_at,
 					      parts->tail_len);
 		cf_swap_in_header(head);
-		cf_swap_parts(layout, parts, mode & MODE_IN_SWAP, body);
+		cf_swap_parts(layout, parts, state & MODE_IN_SWAP, body);
 	}
 	if (layout->kind)
-		cf_put32(body + layout->kind_at, now, mode & MODE_OUT_SWAP);
+		cf_put32(body + layout->kind_at, now, state & MODE_OUT_SWAP);
 	return 0;
 }
 
 /* All that is not: nothing to do. */
 static int slow_request(struct session *s, struct crossfuse_call *call,
 			uint8_t *head, size_t head_len, size_t total_len,
-			uint32_t mode)
+			uint32_t state)
 {
-	bool swapped = mode & MODE_IN_SWAP;
+	bool swapped = state & MODE_IN_SWAP;
 	struct cf_parts parts;
 	int err;
 
@@ -266,20 +290,20 @@ static int slow_request(struct session *s, struct crossfuse_call *call,
 	call->unique = cf_get64(head + IN_AT(unique), swapped);
 	if (cf_get32(head + IN_AT(len), swapped) != total_len)
 		return cf_session_malformed(s, call->opcode);
-	if (mode & MODE_UNTOUCHED || (!checks(s) && !mode_translates(mode)))
+	if (state & MODE_UNTOUCHED || (!checks(s) && !mode_translates(state)))
 		return 0;
 	call->private_data[CALL_OP] = (uintptr_t)cf_opcode(call->opcode);
 	if (!call_op(call)) {
-		if (!mode_swaps(mode))
+		if (!mode_swaps(state))
 			return 0;
 		cf_session_unknown(s, CROSSFUSE_EVENT_UNKNOWN_OPCODE,
 				   call->opcode, call->opcode);
 		return -ENOSYS;
 	}
-	err = check_request(s, call, head, head_len, total_len, mode, &parts);
-	if (err || !mode_translates(mode))
+	err = check_request(s, call, head, head_len, total_len, state, &parts);
+	if (err || !mode_translates(state))
 		return err;
-	return translate_request(s, call, head, mode, &parts);
+	return translate_request(s, call, head, state, &parts);
 }
 
 /* The sides agree: what a message says is looked at, and nothing is changed. */
@@ -301,11 +325,10 @@ int crossfuse_session_request(struct crossfuse_session *session,
 			      size_t head_len, size_t total_len)
 {
 	struct session *s = session_of(session);
+	uint32_t state = state_of(s), mode = state & MODE_ALL, raw;
 	uint8_t *at = head;
-	uint32_t mode, raw;
 
 	*call = (struct crossfuse_call){ 0 };
-	mode = atomic_load_explicit(&s->mode, memory_order_acquire);
 	call->private_word = mode & MODE_OF_CALL;
 	if (head_len < sizeof(struct cf_in_header) || head_len > total_len)
 		return cf_session_malformed(s, 0);
@@ -317,7 +340,7 @@ int crossfuse_session_request(struct crossfuse_session *session,
 	if (mode == MODE_DETECT && evidence_class(raw) == EVIDENCE_NONE)
 		mode = 0;
 	if (mode)
-		return slow_request(s, call, at, head_len, total_len, mode);
+		return slow_request(s, call, at, head_len, total_len, state);
 	call->opcode = raw;
 	call->unique = cf_get64(at + IN_AT(unique), false);
 	return checks(s) ? plain_request(s, call, at, head_len, total_len) : 0;
@@ -366,9 +389,9 @@ static inline int check_reply(const struct crossfuse_call *call,
 }
 
 /* A reply that was checked. */
-static int translate_reply(struct session *s, const struct crossfuse_call *call,
-			   uint8_t *head, uint32_t mode,
-			   const struct cf_parts *parts)
+static int translate_reply(struct session *s, uint32_t state,
+			   const struct crossfuse_call *call, uint8_t *head,
+			   uint32_t mode, const struct cf_parts *parts)
 {
 	uint8_t *body = head + OUT_HEAD;
 	const struct crossfuse_layout *layout = &call_op(call)->reply;
@@ -384,7 +407,7 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 			return -EBADMSG;
 	}
 	if (layout->kind &&
-	    cf_value_of_reply(s, layout->kind, call->opcode,
+	    cf_value_of_reply(s, state, layout->kind, call->opcode,
 			      cf_get32(body + layout->kind_at, swapped), &now))
 		return -EBADMSG;
 	if (mode_swaps(mode)) {
@@ -400,11 +423,11 @@ static int translate_reply(struct session *s, const struct crossfuse_call *call,
 }
 
 /* The error alone, of a reply that has nothing else to change. */
-static void translate_error(struct session *s,
+static void translate_error(struct session *s, uint32_t state,
 			    const struct crossfuse_call *call, uint8_t *head,
 			    int32_t error, uint32_t mode)
 {
-	int32_t now = cf_value_of_error(s, call->opcode, error);
+	int32_t now = cf_value_of_error(s, state, call->opcode, error);
 
 	if (mode_swaps(mode))
 		cf_swap_out_header(head);
@@ -415,15 +438,14 @@ static void translate_error(struct session *s,
 static int any_reply(struct session *s, const struct crossfuse_call *call,
 		     uint8_t *at, size_t head_len, size_t total_len)
 {
-	uint32_t mode = call->private_word;
+	uint32_t state = state_of(s);
+	uint32_t mode = call->private_word | (state & MODE_VALUES);
 	uint64_t unique = call->unique ^ call->private_data[CALL_NUMBER];
 	bool swapped = mode & MODE_OUT_SWAP;
 	struct cf_parts parts;
 	int32_t error;
 	int err;
 
-	mode |= atomic_load_explicit(&s->mode, memory_order_acquire) &
-		MODE_VALUES;
 	if (head_len < OUT_HEAD || head_len > total_len ||
 	    cf_get32(at + OUT_AT(len), swapped) != total_len ||
 	    cf_get64(at + OUT_AT(unique), swapped) != unique)
@@ -437,7 +459,7 @@ static int any_reply(struct session *s, const struct crossfuse_call *call,
 		return cf_handshake_reply(s, call, at, head_len, total_len);
 	if (error || !call_op(call)) {
 		if (mode_translates(mode))
-			translate_error(s, call, at, error, mode);
+			translate_error(s, state, call, at, error, mode);
 		return 0;
 	}
 	if (!checks(s) && !mode_translates(mode))
@@ -445,7 +467,7 @@ static int any_reply(struct session *s, const struct crossfuse_call *call,
 	err = check_reply(call, at, head_len, total_len, mode, &parts);
 	if (err || !mode_translates(mode))
 		return err;
-	return translate_reply(s, call, at, mode, &parts);
+	return translate_reply(s, state, call, at, mode, &parts);
 }
 
 int crossfuse_session_reply(struct crossfuse_session *session,
@@ -472,7 +494,8 @@ void crossfuse_session_error(const struct crossfuse_session *session,
 
 	if (error < 0)
 		now = -crossfuse_errno(crossfuse_abi_native(),
-				       s->refused ? s->refused : client_abi(s),
+				       s->refused ? s->refused
+						  : client_abi(s, state_of(s)),
 				       -error, NULL);
 	cf_put32(at + OUT_AT(len), OUT_HEAD, swap);
 	cf_put32(at + OUT_AT(error), (uint32_t)now, swap);
@@ -483,7 +506,7 @@ ssize_t crossfuse_notify_head_len(const struct crossfuse_session *session,
 				  const void *header, size_t total_len)
 {
 	const struct session *s = session_of_const(session);
-	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	uint32_t mode = state_of(s);
 	const uint8_t *at = header;
 	const struct crossfuse_layout *layout;
 
@@ -500,7 +523,7 @@ int crossfuse_session_notify(struct crossfuse_session *session, void *head,
 			     size_t head_len, size_t total_len)
 {
 	struct session *s = session_of(session);
-	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	uint32_t mode = state_of(s);
 	bool swapped = mode & MODE_OUT_SWAP;
 	struct cf_source source = { .swapped = swapped,
 				    .swap = mode_swaps(mode) };
@@ -541,9 +564,9 @@ const struct crossfuse_abi *
 crossfuse_session_client(const struct crossfuse_session *session,
 			 enum crossfuse_source *ret_source)
 {
-	const struct session *s = session_of_const(session);
+	uint32_t state = state_of(session_of_const(session));
 
 	if (ret_source)
-		*ret_source = (enum crossfuse_source)atomic_load(&s->source);
-	return atomic_load(&s->client);
+		*ret_source = source_of(state);
+	return known_client(state);
 }

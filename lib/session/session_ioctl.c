@@ -14,11 +14,11 @@ static const struct cf_payload *call_payload(const struct crossfuse_call *call)
 }
 
 /* The number as the server has it; the payload as the tables know it. */
-static int translate_cmd(const struct session *s, uint32_t old,
+static int translate_cmd(const struct session *s,
+			 const struct crossfuse_abi *client, uint32_t old,
 			 uint32_t *ret_cmd,
 			 const struct cf_payload **ret_payload)
 {
-	const struct crossfuse_abi *client = client_abi(s);
 	const struct crossfuse_abi *server = s->config.server;
 	const struct crossfuse_abi *canonical = crossfuse_abi_canonical();
 	const struct cf_payload *payload;
@@ -47,16 +47,19 @@ static int translate_cmd(const struct session *s, uint32_t old,
 }
 
 /* A 32-bit program on a 64-bit kernel has 32-bit structs. */
-static unsigned int sender_long_bits(const struct session *s, uint32_t flags)
+static unsigned int sender_long_bits(const struct crossfuse_abi *client,
+				     uint32_t flags)
 {
 	if (flags & (CF_IOCTL_COMPAT | CF_IOCTL_32BIT))
 		return 32;
-	return crossfuse_abi_long_bits(client_abi(s));
+	return crossfuse_abi_long_bits(client);
 }
 
-int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
-		     const void *body, uint32_t *ret_cmd)
+int cf_ioctl_request(struct session *s, uint32_t state,
+		     struct crossfuse_call *call, const void *body,
+		     uint32_t *ret_cmd)
 {
+	const struct crossfuse_abi *client = client_abi(s, state);
 	const uint8_t *in = body;
 	bool swapped = call->private_word & MODE_IN_SWAP;
 	uint32_t old = cf_get32(in + AT(ioctl_in, cmd), swapped);
@@ -66,12 +69,12 @@ int cf_ioctl_request(struct session *s, struct crossfuse_call *call,
 	const struct cf_payload *payload = NULL;
 	uint32_t cmd;
 
-	if (translate_cmd(s, old, &cmd, &payload))
+	if (translate_cmd(s, client, old, &cmd, &payload))
 		goto cannot;
 	call->private_data[CALL_PAYLOAD] = (uintptr_t)payload;
 	if (s->config.role == CROSSFUSE_ROLE_CLIENT ||
 	    (!mode_swaps(call->private_word) &&
-	     sender_long_bits(s, flags) ==
+	     sender_long_bits(client, flags) ==
 		     crossfuse_abi_long_bits(s->config.server)))
 		call->private_data[CALL_FLAGS] |= CALL_ANY_PAYLOAD;
 	else if (payload ? !cf_payload_fits(payload, in_size) ||

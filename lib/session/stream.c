@@ -23,7 +23,7 @@ ssize_t crossfuse_stream_request_len(const struct crossfuse_session *session,
 	/* The opcode of FUSE_INIT tells the byte order of the length too. */
 	if (len < offsetof(struct cf_in_header, unique))
 		return 0;
-	mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	mode = state_of(s);
 	swapped = init_swapped(
 		cf_get32(at + offsetof(struct cf_in_header, opcode), false));
 	if (swapped < 0)
@@ -37,7 +37,7 @@ ssize_t crossfuse_stream_reply_len(const struct crossfuse_session *session,
 				   size_t max_len)
 {
 	const struct session *s = session_of_const(session);
-	uint32_t mode = atomic_load_explicit(&s->mode, memory_order_acquire);
+	uint32_t mode = state_of(s);
 
 	if (len < offsetof(struct cf_out_header, error))
 		return 0;

@@ -103,7 +103,9 @@ static void *run(void *opaque)
 
 /*
  * A client that pretends to be of one architecture after the other, so that
- * what was decided is taken back while others are at it.
+ * what was decided is taken back while others are at it: each request is as the
+ * client has it, or as one architecture is understood, which need not be one of
+ * the three: the threads' requests mix.
  */
 static void *pretend(void *opaque)
 {
@@ -121,14 +123,21 @@ static void *pretend(void *opaque)
 		const struct wire_text text = { .code = turns[i % 6].code,
 						.body = "{4:0}4" };
 		const struct wire_form form = { server, false };
+		const uint32_t flags = turns[i % 6].flags;
+		const struct crossfuse_abi *abi;
 		struct crossfuse_call call;
 		struct wire_bytes b;
+		bool right = false;
 
 		wire_request(&b, &text, form);
-		put_flags(&b, turns[i % 6].flags);
+		put_flags(&b, flags);
 		if (crossfuse_session_request(&session, &call, b.at, b.len,
 					      b.len))
 			result->wrong++;
+		for (size_t k = 0; (abi = crossfuse_abi_at(k)); k++)
+			right |= get_flags(&b) ==
+				 crossfuse_open_flags(abi, server, flags, NULL);
+		result->wrong += !right;
 	}
 	return NULL;
 }
