@@ -252,13 +252,16 @@ static void end_cancel(struct relay *relay)
 		relay_flight_open(relay, false);
 }
 
-/* The client may have cancelled meanwhile, and end_cancel() undone that. */
+/*
+ * The client, or a call that is to run alone, may have cancelled meanwhile, and
+ * what was done before this has let calls pass again.
+ */
 static void renew_cancel(struct relay *relay)
 {
 	bool cancelled;
 
 	pthread_mutex_lock(&relay->lock);
-	cancelled = relay->cancelled;
+	cancelled = relay->cancelled || (relay->alone && passed(relay));
 	pthread_mutex_unlock(&relay->lock);
 	if (cancelled)
 		cancel_calls(relay);
@@ -574,6 +577,12 @@ int relay_notify(struct relay *relay, const struct iovec *iov, int count)
 void relay_fail_all(struct relay *relay, int error)
 {
 	relay_flight_fail(relay, error, true);
+}
+
+void relay_revive(struct relay *relay)
+{
+	relay_flight_open(relay, true);
+	renew_cancel(relay);
 }
 
 void relay_reset(struct relay *relay)

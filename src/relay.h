@@ -172,6 +172,9 @@ int relay_notify(struct relay *relay, const struct iovec *iov, int count);
  */
 void relay_fail_all(struct relay *relay, int error);
 
+/* There is one again, in its place. */
+void relay_revive(struct relay *relay);
+
 /* For call.c: see there. */
 void relay_complete(struct call *call);
 void relay_forward(struct call *call);

@@ -48,8 +48,8 @@ def io_uring_allowed():
         parameter.write_text(before)
 
 
-def wait_until(true, what):
-    until = time.monotonic() + 20
+def wait_until(true, what, seconds=20):
+    until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, what
         time.sleep(0.02)

@@ -24,17 +24,18 @@
 #define LOW(flags)  ((uint32_t)(flags))
 #define HIGH(flags) ((uint32_t)((flags) >> 32))
 
-void exec_init_request(struct call *call, bool splices)
+void exec_init_request(void *request, size_t len, bool splices)
 {
-	struct cf_init_in *in = call_arg(call);
+	struct cf_init_in *in =
+		(void *)((char *)request + sizeof(struct cf_in_header));
 
+	len -= sizeof(struct cf_in_header);
 	if (!splices && in->minor > MINOR_WITHOUT_SPLICE)
 		in->minor = MINOR_WITHOUT_SPLICE;
 	in->flags &= ~LOW(DEVICE_ONLY);
 	/* A client may say so in a request that does not have them. */
 	if (in->flags & CF_INIT_EXT &&
-	    call_arg_len(call) >=
-		    offsetof(struct cf_init_in, flags2) + sizeof(in->flags2))
+	    len >= offsetof(struct cf_init_in, flags2) + sizeof(in->flags2))
 		in->flags2 &= ~HIGH(DEVICE_ONLY);
 }
 
@@ -46,10 +47,10 @@ static void complete_init(struct cf_init_out *out)
 	out->max_pages = UINT16_MAX;
 }
 
-size_t exec_init_reply(struct call *call, size_t out_len, uint32_t max_data)
+size_t exec_init_reply(void *reply, size_t out_len, uint32_t max_data)
 {
-	struct cf_out_header *header = call->out;
-	struct cf_init_out *out = call_out_arg(call);
+	struct cf_out_header *header = reply;
+	struct cf_init_out *out = (void *)(header + 1);
 
 	if (header->error || out_len < sizeof(*header) + SHORT_INIT_OUT)
 		return out_len;
@@ -96,56 +97,14 @@ static bool limit_open(struct cf_open_out *open)
 	return shorter;
 }
 
-/* What CREATE and TMPFILE answer. */
-struct created {
-	struct cf_entry_out entry;
-	struct cf_open_out open;
-};
-
-static bool limit_created(struct created *created, uint64_t seconds)
-{
-	bool shorter = limit_entry(&created->entry, seconds);
-
-	return limit_open(&created->open) || shorter;
-}
-
-/* Records one behind the other; what is not whole is found out later. */
-static bool limit_records(char *at, size_t len, uint64_t seconds)
-{
-	bool shorter = false;
-
-	while (len >= sizeof(struct cf_direntplus)) {
-		struct cf_direntplus *record = (struct cf_direntplus *)at;
-		size_t size = CF_DIRENTPLUS_SIZE(record->dirent.namelen);
-
-		shorter |= limit_entry(&record->entry_out, seconds);
-		if (size > len)
-			break;
-		at += size;
-		len -= size;
-	}
-	return shorter;
-}
-
-/* The body of a reply, of LEN bytes. */
-static bool limit_body(uint32_t opcode, void *body, size_t len,
-		       uint64_t seconds)
+/* The attributes in the body of a reply, of LEN bytes. */
+static bool limit_attributes(uint32_t opcode, void *body, size_t len,
+			     uint64_t seconds)
 {
 	struct cf_attr_out *attr = body;
 	struct cf_statx_out *statx = body;
 
 	switch (opcode) {
-	case CF_LOOKUP:
-	case CF_MKNOD:
-	case CF_MKDIR:
-	case CF_SYMLINK:
-	case CF_LINK:
-		return len >= sizeof(struct cf_entry_out) &&
-		       limit_entry(body, seconds);
-	case CF_CREATE:
-	case CF_TMPFILE:
-		return len >= sizeof(struct created) &&
-		       limit_created(body, seconds);
 	case CF_GETATTR:
 	case CF_SETATTR:
 		return len >= sizeof(*attr) &&
@@ -155,11 +114,6 @@ static bool limit_body(uint32_t opcode, void *body, size_t len,
 		return len >= sizeof(*statx) &&
 		       limit(&statx->attr_valid, &statx->attr_valid_nsec,
 			     seconds);
-	case CF_OPEN:
-	case CF_OPENDIR:
-		return len >= sizeof(struct cf_open_out) && limit_open(body);
-	case CF_READDIRPLUS:
-		return limit_records(body, len, seconds);
 	default:
 		return false;
 	}
@@ -168,9 +122,18 @@ static bool limit_body(uint32_t opcode, void *body, size_t len,
 bool exec_limit_caching(struct call *call, size_t out_len, uint64_t seconds)
 {
 	const struct cf_out_header *header = call->out;
+	struct granted granted = granted_first(call, out_len);
+	bool shorter;
 
 	if (header->error)
 		return false;
-	return limit_body(call->state.opcode, call_out_arg(call),
-			  out_len - sizeof(*header), seconds);
+	shorter = limit_attributes(call->state.opcode, call_out_arg(call),
+				   out_len - sizeof(*header), seconds);
+	while (granted_next(&granted)) {
+		if (granted.entry)
+			shorter |= limit_entry(granted.entry, seconds);
+		if (granted.open)
+			shorter |= limit_open(granted.open);
+	}
+	return shorter;
 }
