@@ -14,6 +14,7 @@
 #include <crossfuse/session.h>
 #include <crossfuse/wire.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -30,6 +31,11 @@ struct call_ops {
 	 * a call. NULL: nothing can be done about it.
 	 */
 	void (*may_block)(struct call *call);
+	/*
+	 * See call_resumes(): whether the client lets the call go on. NULL: it
+	 * always does.
+	 */
+	bool (*resume)(struct call *call);
 };
 
 struct call {
@@ -69,6 +75,7 @@ struct call {
 	 * client to look at once relay_submit() has returned.
 	 */
 	bool waits;
+	bool touches; /* of one that waits: it uses DATA or ROOM after that */
 
 	/* The relay's. */
 	struct relay *relay;
@@ -146,6 +153,17 @@ void call_fail(struct call *call, int error);
  * relay says it itself of every call to a server that is numbered.
  */
 void call_waits(struct call *call);
+
+/*
+ * A call that waited goes on: the server is about to use DATA or ROOM. False:
+ * the client was stopped in the meantime, and its memory is not to be touched
+ * any more; the call is to end with EINTR. For who completes it; relay_take()
+ * asks it itself.
+ */
+static inline bool call_resumes(struct call *call)
+{
+	return !call->touches || !call->ops->resume || call->ops->resume(call);
+}
 
 /* See call_ops. */
 static inline void call_may_block(struct call *call)

@@ -447,6 +447,7 @@ void relay_submit(struct relay *relay, struct call *call)
 
 	call->relay = relay;
 	call->waits = false;
+	call->touches = false;
 	if (!(runs_alone(call) ? enter_alone(relay, call) : enter(relay))) {
 		call->out_len = 0; /* nobody is there to read it */
 		call->ops->complete(call);
@@ -527,6 +528,9 @@ void relay_call_waits(struct call *call)
 {
 	struct relay *relay = call->relay;
 
+	/* A peer that is sent the data has it before submit() returns. */
+	call->touches = call->state.opcode == CF_READ ||
+			(call->data_len && !relay->flight);
 	atomic_fetch_add(&relay->waiting, 1);
 	if (atomic_load(&relay->closed))
 		tell_gate(relay);

@@ -154,8 +154,8 @@ long relay_in_flight(const struct relay *relay);
 /*
  * The call that a reply is for, which is from here on the caller's to end.
  * HEADER is the reply's first 16 bytes. NULL: there is none, since it is
- * unknown, was answered already or has ended; then there is nothing more to do
- * but to throw the reply away.
+ * unknown, was answered already, has ended or must not be answered any more;
+ * then there is nothing more to do but to throw the reply away.
  */
 struct call *relay_take(struct relay *relay, const void *header);
 

@@ -249,6 +249,10 @@ struct call *relay_take(struct relay *relay, const void *header)
 		return NULL;
 	}
 	call = take(relay, number);
+	if (call && !call_resumes(call)) {
+		relay_fail(call, -EINTR);
+		return NULL;
+	}
 	if (!call && atomic_fetch_add(&relay->counters.late, 1) == 0)
 		log_warn("the server answers a request that has ended, or "
 			 "never was: thrown away (said once)");

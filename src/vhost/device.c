@@ -73,13 +73,24 @@ void vhost_device_offer_config(struct vhost_device *device, const void *config,
 	device->offered_protocol |= VHOST_PF_CONFIG;
 }
 
-static void set_memory(struct vhost_device *device, struct memory *memory)
+/*
+ * The rings go over to MEMORY while they run; but where the front end takes
+ * back some that it gave, no request may be in it any more.
+ */
+static int set_memory(struct vhost_device *device, struct memory *memory)
 {
 	struct memory *old = device->memory;
+	bool shrinks = !memory_includes(memory, old);
+	int r = 0;
 
+	if (shrinks)
+		vhost_device_stop(device);
 	device->memory = memory;
 	device->ops->memory_changed(device);
+	if (shrinks)
+		r = vhost_device_start(device);
 	memory_drop(old);
+	return r;
 }
 
 static int reply_u64(struct request *rq, uint64_t value)
@@ -197,8 +208,7 @@ static int set_mem_table(struct vhost_device *device, struct request *rq)
 		memory_drop(memory);
 		return r;
 	}
-	set_memory(device, memory);
-	return 0;
+	return set_memory(device, memory);
 }
 
 static int get_max_mem_slots(struct vhost_device *device, struct request *rq)
@@ -218,8 +228,7 @@ static int add_mem_reg(struct vhost_device *device, struct request *rq)
 		memory_drop(memory);
 		return r;
 	}
-	set_memory(device, memory);
-	return 0;
+	return set_memory(device, memory);
 }
 
 static int rem_mem_reg(struct vhost_device *device, struct request *rq)
@@ -233,8 +242,7 @@ static int rem_mem_reg(struct vhost_device *device, struct request *rq)
 		log_error("a memory region is to be removed that is not there");
 		return r;
 	}
-	set_memory(device, memory);
-	return 0;
+	return set_memory(device, memory);
 }
 
 static int set_backend_req_fd(struct vhost_device *device, struct request *rq)

@@ -21,6 +21,9 @@ void vhost_close_fd(int *fd);
 /* The first descriptor of a message, the caller's from here on; or -1. */
 int vhost_take_fd(struct request *rq);
 
+/* Starts the rings that can be, after vhost_device_stop(). 0 or -errno. */
+int vhost_device_start(struct vhost_device *device);
+
 /* Back to what the device was before any driver spoke to it. */
 void vhost_device_reset(struct vhost_device *device);
 

@@ -54,6 +54,18 @@ void vhost_device_stop(struct vhost_device *device)
 		pause_ring(device, i);
 }
 
+int vhost_device_start(struct vhost_device *device)
+{
+	int r, ret = 0;
+
+	for (unsigned int i = 0; i < device->queue_max; i++) {
+		r = start_ring(device, i);
+		if (r < 0)
+			ret = r;
+	}
+	return ret;
+}
+
 /* Back to what the device was before any driver spoke to it. */
 void vhost_device_reset(struct vhost_device *device)
 {
@@ -125,8 +137,7 @@ static void forget_driver(struct vhost_device *device)
 	for (unsigned int i = 0; i < device->queue_max; i++)
 		device->rings[i].stopped = false;
 	device->ops->reset(device);
-	for (unsigned int i = 0; i < device->queue_max; i++)
-		start_ring(device, i);
+	vhost_device_start(device);
 }
 
 /*

@@ -230,6 +230,35 @@ int memory_remove(const struct memory *memory,
 	return 0;
 }
 
+static bool same_file(const struct mapping *a, const struct mapping *b)
+{
+	struct stat one, other;
+
+	return a == b ||
+	       (fstat(a->fd, &one) == 0 && fstat(b->fd, &other) == 0 &&
+		one.st_dev == other.st_dev && one.st_ino == other.st_ino);
+}
+
+static bool has_slot(const struct memory *memory, const struct slot *slot)
+{
+	for (unsigned int i = 0; i < memory->count; i++) {
+		const struct slot *s = &memory->slots[i];
+
+		if (s->guest == slot->guest && s->size == slot->size &&
+		    s->user == slot->user && s->offset == slot->offset)
+			return same_file(s->mapping, slot->mapping);
+	}
+	return false;
+}
+
+bool memory_includes(const struct memory *memory, const struct memory *other)
+{
+	for (unsigned int i = 0; i < other->count; i++)
+		if (!has_slot(memory, &other->slots[i]))
+			return false;
+	return true;
+}
+
 void *memory_of_user(const struct memory *memory, uint64_t user, size_t len)
 {
 	for (unsigned int i = 0; i < memory->count; i++) {

@@ -41,6 +41,9 @@ int memory_remove(const struct memory *memory,
 		  const struct vhost_region *region,
 		  struct memory **ret_memory);
 
+/* Whether all that OTHER maps is mapped by MEMORY, too. */
+bool memory_includes(const struct memory *memory, const struct memory *other);
+
 /*
  * The address here of LEN bytes at an address of the front end's process; NULL
  * unless all of them are in one region.

@@ -48,15 +48,17 @@ class Closed(Exception):
 
 
 class Server:
-    """A crossfuse of its own with a directory of its own."""
+    """A crossfuse of its own with a directory of its own, or what BEHIND
+    names."""
 
-    def __init__(self, *options, program=None):
+    def __init__(self, *options, program=None, behind=None):
         self.temporary = tempfile.TemporaryDirectory()
         self.root = self.temporary.name
         self.shared = os.path.join(self.root, "shared")
         self.path = os.path.join(self.root, "socket")
         os.mkdir(self.shared)
         self.options = options
+        self.behind = behind or "dir:" + self.shared
         self.program = program or CROSSFUSE
         self.process = None
         self.log = None
@@ -65,11 +67,13 @@ class Server:
         self.log = open(os.path.join(self.root, "log"), "w+")
         where = [f"--fd={fd}", "virtio:"] if fd is not None else \
             ["virtio:" + self.path]
-        sandbox = [] if any("sandbox" in o for o in self.options) \
-            else ["--sandbox=none"]
+        sandbox = ["--sandbox=none"]
+        if any("sandbox" in o for o in self.options) or \
+                not self.behind.startswith("dir:"):
+            sandbox = []
         self.process = subprocess.Popen(
             [*self.program, *self.options, *sandbox, *EXTRA, *where,
-             "dir:" + self.shared],
+             self.behind],
             stderr=self.log, pass_fds=[fd] if fd is not None else [])
         return self
 
@@ -357,8 +361,8 @@ class Device:
     """A server with a front end that has started two queues and said INIT."""
 
     def __init__(self, *options, order="=", features=None, program=None,
-                 num=64):
-        self.server = Server(*options, program=program).start()
+                 num=64, behind=None):
+        self.server = Server(*options, program=program, behind=behind).start()
         self.front = FrontEnd(self.server.connect(), order)
         self.front.negotiate(**({"features": features} if features else {}))
         self.memory = Memory()

@@ -95,7 +95,10 @@ static void *turns_main(void *opaque)
 			continue;
 		}
 		pthread_mutex_unlock(&turns->lock);
-		dir_run(dir, turn->call);
+		if (call_resumes(turn->call))
+			dir_run(dir, turn->call);
+		else
+			call_reply_error(turn->call, -EINTR);
 		turn_end(dir, turn->mount);
 		free(turn);
 		pthread_mutex_lock(&turns->lock);

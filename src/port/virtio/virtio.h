@@ -49,6 +49,8 @@ struct virtio_call {
 	bool submitted;	   /* relay_submit() has not returned yet */
 	bool completed;	   /* by another thread, before it has */
 	bool parked;	   /* it may wait for ever: nobody counts on its end */
+	bool resumed;	   /* and does not wait any more */
+	unsigned int run, driver; /* the queue's when it was taken */
 };
 
 struct virtio_call *virtio_call_new(struct queue *queue);
@@ -83,6 +85,9 @@ struct queue {
 	struct worker *leader;
 	unsigned int under_way; /* calls taken and not given back */
 	unsigned int parked;	/* of these, those that may wait for ever */
+	unsigned int touching;	/* of these, those that use memory after that */
+	unsigned int run;	/* goes up with each stop */
+	unsigned int driver;	/* goes up with each other driver */
 	struct virtio_call *free_calls;
 	struct virtio_call *late; /* completed after the queue had stopped */
 	size_t unsignalled; /* bytes given back since the last interrupt */
@@ -114,8 +119,8 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 		struct memory *memory, bool event_idx);
 
 /*
- * Stops it and waits for its calls, but for those that may wait for ever; the
- * ring's next entry.
+ * Stops it and waits for its calls, but for those that may wait for ever: no
+ * byte of the guest's memory changes after that. The ring's next entry.
  */
 uint16_t queue_stop(struct queue *queue);
 
@@ -137,6 +142,12 @@ void queue_complete(struct queue *queue, struct virtio_call *vcall);
 
 /* The thread that submitted VCALL is about to wait. */
 void queue_may_block(struct queue *queue, struct virtio_call *vcall);
+
+/*
+ * Whether VCALL, which waited, may use the guest's memory now. Not if the queue
+ * has been stopped since it was taken.
+ */
+bool queue_resume(struct queue *queue, struct virtio_call *vcall);
 
 /*
  * Replaces a leader that has been in one request since the last look. Whether
@@ -186,7 +197,6 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t gone; /* a thread has ended */
 	struct worker *spare;
-	unsigned int spare_count;
 	unsigned int threads;
 	unsigned int waiting; /* counted workers */
 	unsigned int limit;   /* of those */

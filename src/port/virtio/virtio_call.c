@@ -26,9 +26,17 @@ static void may_block(struct call *call)
 	queue_may_block(vcall->queue, vcall);
 }
 
+static bool resume(struct call *call)
+{
+	struct virtio_call *vcall = (struct virtio_call *)call;
+
+	return queue_resume(vcall->queue, vcall);
+}
+
 static const struct call_ops ops = {
 	.complete = complete,
 	.may_block = may_block,
+	.resume = resume,
 };
 
 struct virtio_call *virtio_call_new(struct queue *queue)

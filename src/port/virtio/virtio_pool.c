@@ -8,12 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Spare threads that stay; more of them leave after a while. */
-#define SPARE_KEPT    4
+/* Spare threads leave after a while. */
 #define SPARE_SECONDS 5
-
-/* However many threads the administrator asks for. */
-#define THREADS_MAX 4096
 
 /* A leader that is in one request for two looks of the watchdog is stuck. */
 #define WATCH_NS    1000000U
@@ -26,7 +22,6 @@ static void spare_remove(struct pool *pool, struct worker *worker)
 	for (struct worker **at = &pool->spare; *at; at = &(*at)->next) {
 		if (*at == worker) {
 			*at = worker->next;
-			pool->spare_count--;
 			return;
 		}
 	}
@@ -39,15 +34,9 @@ static bool worker_wait(struct pool *pool, struct worker *worker)
 
 	worker->next = pool->spare;
 	pool->spare = worker;
-	pool->spare_count++;
-	while (!worker->queue && !pool->closing) {
-		if (thread_wait(&worker->wake, &pool->lock, until) ||
-		    worker->queue)
-			continue;
-		if (pool->spare_count > SPARE_KEPT)
-			break;
-		until = thread_now() + SPARE_SECONDS * SECOND_NS;
-	}
+	while (!worker->queue && !pool->closing &&
+	       thread_wait(&worker->wake, &pool->lock, until))
+		;
 	if (worker->queue)
 		return true;
 	spare_remove(pool, worker);
@@ -83,8 +72,6 @@ static struct worker *worker_new(struct pool *pool, struct queue *queue)
 	struct worker *worker;
 	int r = -ENOMEM;
 
-	if (pool->threads >= THREADS_MAX)
-		return NULL;
 	worker = calloc(1, sizeof(*worker));
 	if (worker) {
 		worker->pool = pool;
@@ -114,7 +101,6 @@ static struct worker *lead(struct pool *pool, struct queue *queue)
 	if (!worker)
 		return worker_new(pool, queue);
 	pool->spare = worker->next;
-	pool->spare_count--;
 	worker->queue = queue;
 	pthread_cond_signal(&worker->wake);
 	return worker;

@@ -95,8 +95,19 @@ static struct virtio_call *take(struct queue *queue)
 		return NULL;
 	}
 	vcall->view = view_hold(queue->view);
+	vcall->run = queue->run;
+	vcall->driver = queue->driver;
 	queue->under_way++;
 	return vcall;
+}
+
+static void unpark(struct queue *queue, struct virtio_call *vcall)
+{
+	if (!vcall->parked)
+		return;
+	vcall->parked = false;
+	queue->parked--;
+	queue->touching -= vcall->call.touches;
 }
 
 void queue_free_call(struct queue *queue, struct virtio_call *vcall)
@@ -104,9 +115,8 @@ void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 	queue_view_drop(vcall->view);
 	vcall->view = NULL;
 	vcall->completed = false;
-	if (vcall->parked)
-		queue->parked--;
-	vcall->parked = false;
+	vcall->resumed = false;
+	unpark(queue, vcall);
 	virtio_call_shrink(vcall);
 	vcall->next = queue->free_calls;
 	queue->free_calls = vcall;
@@ -115,6 +125,10 @@ void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 
 void queue_give_back(struct queue *queue, struct virtio_call *vcall)
 {
+	if (vcall->driver != queue->driver) {
+		queue_free_call(queue, vcall);
+		return;
+	}
 	if (vcall->call.waits)
 		virtio_call_reply(vcall);
 	if (queue_usable(queue)) {
@@ -125,18 +139,10 @@ void queue_give_back(struct queue *queue, struct virtio_call *vcall)
 	queue_free_call(queue, vcall);
 }
 
-/* Whether the end of a call can wait until the queue runs again. */
-static bool can_be_late(const struct queue *queue,
-			const struct virtio_call *vcall)
-{
-	/* At 0 a driver that goes on looks like one that begins. */
-	return vcall->parked && queue->vq.last_avail != 0;
-}
-
 /* A call is complete: the guest sees it, unless its queue does not run. */
 static void finish(struct queue *queue, struct virtio_call *vcall)
 {
-	if (queue->view && !(queue->halt && can_be_late(queue, vcall))) {
+	if (queue->view && !(queue->halt && vcall->parked)) {
 		queue_give_back(queue, vcall);
 	} else {
 		vcall->next = queue->late;
@@ -149,10 +155,11 @@ static void finish(struct queue *queue, struct virtio_call *vcall)
 /* Another thread will complete it, or nobody will. */
 static void park(struct queue *queue, struct virtio_call *vcall)
 {
-	if (!vcall->call.waits)
+	if (!vcall->call.waits || vcall->resumed)
 		return;
 	vcall->parked = true;
 	queue->parked++;
+	queue->touching += vcall->call.touches;
 	if (queue->halt)
 		pthread_cond_broadcast(&queue->idle);
 }
@@ -160,20 +167,17 @@ static void park(struct queue *queue, struct virtio_call *vcall)
 /* Gives the queue to another thread in the place of its leader. */
 static void replace(struct queue *queue)
 {
-	struct worker *other = NULL;
+	struct worker *other;
 
 	queue_interrupt(queue);
-	if (!queue->halt) {
-		other = pool_replace(&queue->client->pool, queue,
-				     queue->leader);
-		if (!other)
-			return;
-	}
+	if (queue->halt)
+		return;
+	other = pool_replace(&queue->client->pool, queue, queue->leader);
+	if (!other)
+		return;
 	/* Where requests wait for a disk, looking for more is in vain. */
 	queue->spin_ns = 0;
 	queue->leader = other;
-	if (!other)
-		pthread_cond_broadcast(&queue->idle);
 	/* The new leader has no request yet. */
 	atomic_fetch_add_explicit(&queue->sequence, 1, memory_order_relaxed);
 }
@@ -257,6 +261,21 @@ void queue_complete(struct queue *queue, struct virtio_call *vcall)
 		queue_interrupt(queue);
 	}
 	pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_resume(struct queue *queue, struct virtio_call *vcall)
+{
+	bool may;
+
+	pthread_mutex_lock(&queue->lock);
+	may = vcall->run == queue->run;
+	if (may) {
+		/* A stop waits for its end from here on. */
+		vcall->resumed = true;
+		unpark(queue, vcall);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return may;
 }
 
 void queue_may_block(struct queue *queue, struct virtio_call *vcall)

@@ -13,11 +13,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* How long calls may take to end by themselves when a queue is stopped. */
+/* How often to look again at who holds up the stop of a queue. */
 #define STOP_NS 50000000U
 
-/* After so many times as long, the log says what is being waited for. */
-#define STOP_PATIENCE 100
+/*
+ * How long calls that wait may take to end by themselves then. After that the
+ * log says what is being waited for.
+ */
+#define PATIENCE_NS (5 * SECOND_NS)
 
 static int reopen_fd(int *fd, int new_fd)
 {
@@ -124,6 +127,7 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 		struct memory *memory, bool event_idx)
 {
 	struct view *view = view_new(memory);
+	uint16_t used_idx;
 	int r = -ENOMEM;
 
 	if (!view)
@@ -148,7 +152,11 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 	queue->vq.last_avail = ring->base;
 	queue->vq.event_idx = event_idx;
 	queue->view = NULL;
+	used_idx = queue->vq.used_idx;
 	remap(queue, view);
+	/* At 0 a driver that begins looks like one that goes on, but for it. */
+	if (queue->vq.used_idx != used_idx)
+		queue->driver++;
 	give_late_calls(queue);
 	queue->leader = pool_lead(&queue->client->pool, queue);
 	r = queue->leader ? 0 : -EAGAIN;
@@ -188,32 +196,48 @@ static void note_end(struct virtio_client *client)
 	ending_begin();
 }
 
+/* Those that must end before the guest may be told that the queue is stopped. */
+static bool is_busy(const struct queue *queue)
+{
+	return queue->leader || queue->under_way > queue->parked;
+}
+
 /*
  * Waits until nobody serves the queue and no call is under way, but for those
  * that may wait for ever: a guest that is only paused expects their answer in
- * the end. CANCEL: it is not, so nothing shall wait.
+ * the end. Of these, the ones that are about to use the guest's memory have a
+ * while to end by themselves. CANCEL: nobody expects anything, so that nothing
+ * shall wait.
  */
 static void wait_idle(struct queue *queue, bool cancel)
 {
-	/* At 0 a driver that goes on looks like one that begins. */
-	bool park = queue->vq.last_avail != 0;
-	unsigned int times = 0;
+	uint64_t patience = thread_now() + PATIENCE_NS;
+	bool told = false;
 
-	while (queue->leader || queue->under_way > (park ? queue->parked : 0)) {
+	while (is_busy(queue) || (queue->touching && thread_now() < patience)) {
 		if (wait_a_while(queue))
 			continue;
 		note_end(queue->client);
-		if (++times == STOP_PATIENCE)
+		if (!told && is_busy(queue) && thread_now() >= patience) {
 			log_warn("queue %u: still waiting for %u requests to "
 				 "end, perhaps for a disk",
 				 queue->index, queue->under_way);
-		if ((park && !cancel) || !queue->under_way)
+			told = true;
+		}
+		if (!cancel || !queue->under_way)
 			continue;
 		/* Calls that are cancelled may complete right here. */
 		pthread_mutex_unlock(&queue->lock);
 		relay_cancel(queue->client->relay);
 		pthread_mutex_lock(&queue->lock);
 	}
+	if (queue->touching)
+		log_warn("queue %u: %u requests have waited for their server "
+			 "for too long; with the queue stopped they end with "
+			 "EINTR",
+			 queue->index, queue->touching);
+	/* See queue_resume(). */
+	queue->run++;
 }
 
 static void free_calls(struct queue *queue)
