@@ -48,8 +48,7 @@ def listening(base, name, server, *options, kind="unix"):
     """A server at BASE/NAME; its address and its log."""
     path, log = base / name, base / (name + ".log")
     with started(log, "listen:%s:%s" % (kind, path), server, *options):
-        wait_until(lambda: path.exists() or
-                   "waiting for clients" in log.read_text(),
+        wait_until(lambda: "waiting for clients" in log.read_text(),
                    "does not listen")
         yield "%s:%s" % (kind, path), log
 

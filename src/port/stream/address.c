@@ -145,7 +145,7 @@ bool address_is_local(const struct address *address)
 void stream_socket_setup(int fd)
 {
 	const int on = 1, idle = 30, interval = 10, probes = 3;
-	const int packet = 4 * STREAM_MAX_MESSAGE;
+	const int packet = 4 * STREAM_MAX_MESSAGE, dead = stream_timeout_ms();
 
 	/* Each of them fails on the other kinds of sockets. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -153,6 +153,7 @@ void stream_socket_setup(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &packet,
 		       sizeof(packet)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &packet, sizeof(packet));

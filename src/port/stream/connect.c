@@ -109,7 +109,9 @@ static void server_disconnect(struct connect_server *server)
 static void lose(struct connect_server *server, int error)
 {
 	link_end(&server->link);
-	if (server->cancelled || atomic_exchange(&server->lost, true))
+	/* Whoever has ended it sees to that. */
+	if (error == -ECANCELED || server->cancelled ||
+	    atomic_exchange(&server->lost, true))
 		return;
 	log_error("%s: the server is lost: %s", server->port->address.text,
 		  link_error(&server->link, error));
@@ -282,10 +284,8 @@ static int connect_submit(struct server *base, struct call *call)
 	ret = link_write(&server->link, iov, (int)call->data_count + 1);
 	if (ret == 0)
 		return 0;
-	if (ret == -ECANCELED)
-		return server->cancelled ? -EINTR : -ENOTCONN;
 	lose(server, ret);
-	return -ENOTCONN;
+	return server->cancelled ? -EINTR : -ENOTCONN;
 }
 
 /* What waits in submit() for a server that does not read ends, too. */

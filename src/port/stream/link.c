@@ -94,6 +94,13 @@ void link_end(struct link *link)
 		errno = error;
 }
 
+static int why_ended(const struct link *link)
+{
+	int failed = atomic_load(&link->failed);
+
+	return failed ? failed : -ECANCELED;
+}
+
 /* Waits for EVENTS of FD until DEADLINE (-1: for ever). 0 or -errno. */
 static int wait_for(struct link *link, int fd, short events, int64_t deadline)
 {
@@ -107,14 +114,14 @@ static int wait_for(struct link *link, int fd, short events, int64_t deadline)
 		int ret;
 
 		if (atomic_load(&link->ended))
-			return -ECANCELED;
+			return why_ended(link);
 		if (deadline >= 0 && left < 0)
 			return -ETIMEDOUT;
 		ret = poll(ready, 2, left > INT_MAX ? INT_MAX : (int)left);
 		if (ret < 0 && errno != EINTR)
 			return -errno;
 		if (ret > 0 && ready[1].revents)
-			return -ECANCELED;
+			return why_ended(link);
 		if (ret > 0)
 			return 0;
 	}
@@ -165,7 +172,7 @@ static ssize_t pull_until(struct link *link, void *bytes, size_t size,
 		int ret;
 
 		if (atomic_load(&link->ended))
-			return -ECANCELED;
+			return why_ended(link);
 		n = pull(link, bytes, size);
 		if (n != -EAGAIN)
 			return n;
@@ -298,7 +305,7 @@ static int push_all(struct link *link, struct iovec *piece, int count)
 		int ret;
 
 		if (atomic_load(&link->ended))
-			return -ECANCELED;
+			return why_ended(link);
 		n = push(link, piece, count);
 		if (n >= 0) {
 			advance(&piece, &count, (size_t)n);
@@ -320,17 +327,21 @@ static int push_all(struct link *link, struct iovec *piece, int count)
 int link_write(struct link *link, const struct iovec *iov, int count)
 {
 	struct iovec piece[PIECES];
-	int ret;
+	int ret, none = 0;
 
 	if (count > PIECES)
 		return -EMSGSIZE;
 	memcpy(piece, iov, (size_t)count * sizeof(*iov));
 	pthread_mutex_lock(&link->write_lock);
 	ret = push_all(link, piece, count);
-	pthread_mutex_unlock(&link->write_lock);
 	/* Half of it may have gone: nothing can follow. */
-	if (ret < 0)
+	if (ret < 0) {
+		if (!atomic_load(&link->ended))
+			atomic_compare_exchange_strong(&link->failed, &none,
+						       ret);
 		link_end(link);
+	}
+	pthread_mutex_unlock(&link->write_lock);
 	return ret;
 }
 

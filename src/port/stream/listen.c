@@ -166,15 +166,18 @@ static int wait_for_client(struct listen_port *port)
 /* Whom the kernel says that the client is. */
 static void tell_peer(const struct listen_port *port, int fd)
 {
+	const char *name = port->address.text;
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	if (port->unix_socket &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-		log_info("%s: a client of user %u, process %d",
-			 port->address.text, peer.uid, peer.pid);
-	else
-		log_info("%s: a client", port->address.text);
+	if (!port->unix_socket ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		log_info("%s: a client", name);
+	else if (peer.pid)
+		log_info("%s: a client of user %u, process %d", name, peer.uid,
+			 peer.pid);
+	else /* from the sandbox, processes outside of it have no number */
+		log_info("%s: a client of user %u", name, peer.uid);
 }
 
 static void client_closed(void *opaque)

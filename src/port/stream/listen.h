@@ -23,7 +23,7 @@ struct stream_client {
 	void (*closed)(void *opaque);
 	void *opaque;
 	uint32_t max_write;  /* that one message can carry */
-	atomic_bool greeted; /* it has sent its first request */
+	atomic_bool greeted; /* it has said something */
 
 	pthread_mutex_t read_lock; /* of the link's reading */
 	int error; /* why nothing is read any more; 1: more is */

@@ -38,10 +38,10 @@ static ssize_t read_request(struct stream_client *client,
 		link, atomic_load(&client->greeted) ? -1 : stream_timeout_ms());
 	if (ret <= 0)
 		return ret;
+	atomic_store(&client->greeted, true);
 	ret = link_read(link, start, sizeof(start));
 	if (ret < 0)
 		return ret;
-	atomic_store(&client->greeted, true);
 	len = crossfuse_stream_request_len(&client->relay->session, start,
 					   sizeof(start), STREAM_MAX_MESSAGE);
 	if (len < 0)

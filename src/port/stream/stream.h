@@ -105,6 +105,7 @@ struct link {
 	bool begun; /* something was received */
 	int end_fd; /* eventfd: nobody waits any more */
 	atomic_bool ended;
+	atomic_int failed; /* why it has, for all that wait; 0: link_end() */
 	pthread_mutex_t write_lock;
 	char *buffer; /* what was received and not yet read */
 	size_t size, start, end;
@@ -124,7 +125,10 @@ void link_destroy(struct link *link);
  */
 int link_handshake(struct link *link, const char *name);
 
-/* All that waits for the peer, or will, fails with -ECANCELED. Any thread. */
+/*
+ * All that waits for the peer, or will, fails with -ECANCELED, or as the write
+ * that has failed before. Any thread.
+ */
 void link_end(struct link *link);
 
 /*
