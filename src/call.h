@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 struct call;
+struct meter_slot;
 struct relay;
 
 struct call_ops {
@@ -85,6 +86,7 @@ struct call {
 	struct crossfuse_call interrupt, far_interrupt;
 	bool interrupted;
 	atomic_uchar phase;
+	struct meter_slot *meter; /* where it is counted; NULL: nowhere */
 };
 
 /* The request's header. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *source_text(enum crossfuse_source source)
+const char *event_source_text(enum crossfuse_source source)
 {
 	switch (source) {
 	case CROSSFUSE_SOURCE_NONE:
@@ -46,8 +46,8 @@ static void log_init(const struct crossfuse_event *event)
 
 	log_info("client: ABI %s (%s), protocol 7.%" PRIu32 "%s; server: ABI "
 		 "%s",
-		 client_name(event), source_text(event->source), event->minor,
-		 event->swapped ? ", other byte order" : "",
+		 client_name(event), event_source_text(event->source),
+		 event->minor, event->swapped ? ", other byte order" : "",
 		 crossfuse_abi_name(event->server));
 	log_debug("handshake: arch_id 0x%08" PRIx32 ", FUSE_CANON_ARCH %s and "
 		  "%s",
@@ -96,7 +96,7 @@ void event_log(void *opaque, const struct crossfuse_event *event)
 			  "taken for (%s): name the right one with "
 			  "--client-abi",
 			  opcode_name(event->opcode), client_name(event),
-			  source_text(event->source));
+			  event_source_text(event->source));
 		break;
 	case CROSSFUSE_EVENT_UNKNOWN_FLAGS:
 		log_unknown(event, "open flag");

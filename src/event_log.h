@@ -14,4 +14,7 @@ void event_log_request(const struct crossfuse_session *session,
 void event_log_reply(const struct crossfuse_session *session,
 		     const struct call *call);
 
+/* How the client's ABI is known, for a line that names it. */
+const char *event_source_text(enum crossfuse_source source);
+
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-	LEFTOVERS = 2 /* a socket and its process id */
+	LEFTOVERS = 4 /* sockets, and the process id beside one */
 };
 
 static struct leftover {

@@ -4,7 +4,7 @@
 #define LEFTOVER_H
 
 /*
- * Notes that PATH, which need not be absolute, is to be removed: two of them at
+ * Notes that PATH, which need not be absolute, is to be removed: four of them at
  * most. FD, -1: none, is kept open until then. 0 or -errno, FD being the
  * caller's still.
  */

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum log_level log_level = LOG_LEVEL_INFO;
+atomic_int log_level = LOG_LEVEL_INFO;
 
 static bool use_syslog;
 static atomic_uint all_left_out; /* that no line has told yet */

@@ -17,7 +17,8 @@ enum log_level {
 	LOG_LEVEL_DEBUG
 };
 
-extern enum log_level log_level; /* default: LOG_LEVEL_INFO */
+/* An enum log_level, which may change at any time; default: LOG_LEVEL_INFO */
+extern atomic_int log_level;
 
 /* From here on to syslog, which must still be reachable, or to stderr. */
 void log_open(enum log_level level, bool to_syslog);

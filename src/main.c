@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "abi_list.h"
+#include "ctl/ctl.h"
 #include "decode/decode.h"
 #include "leftover.h"
 #include "log.h"
@@ -89,9 +90,9 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "abi", command_abi },
-	{ "decode", decode_command },
-	{ "probe", probe_command },
+	{ "abi", command_abi },	      { "ctl", ctl_command },
+	{ "decode", decode_command }, { "probe", probe_command },
+	{ "top", top_command },
 };
 
 /* The last part of the program's name. */

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 
 /* The first words that are no port, for hints. */
-static const char *const commands_names[] = { "abi", "decode", "probe", NULL };
+static const char *const commands_names[] = { "abi",   "ctl", "decode",
+					      "probe", "top", NULL };
 
 /* The options that print and end; those two are also said as words. */
 static const char *const printing[] = { "help", "version", "print-capabilities",
@@ -101,8 +102,10 @@ static void print_help(void)
 
 	puts("usage: crossfuse [OPTION]... CLIENT SERVER\n"
 	     "       crossfuse abi [NAME]\n"
+	     "       crossfuse ctl SOCKET COMMAND\n"
 	     "       crossfuse decode [OPTION]... [FILE]\n"
 	     "       crossfuse probe [OPTION]... SERVER\n"
+	     "       crossfuse top [OPTION]... SOCKET...\n"
 	     "\n"
 	     "Shares SERVER with a FUSE client of any architecture.\n");
 	print_ports("CLIENT", &parsed.client);

@@ -3,6 +3,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "option.h"
 #include <crossfuse/session.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,9 +22,15 @@ struct options {
 	const char *trace; /* --trace: a file; NULL: none */
 	bool trace_data;   /* --trace-data */
 
+	const char *control; /* --control: a socket; NULL: none */
+	const char *metrics; /* --metrics: an address; NULL: none */
+
 	int log_level; /* enum log_level */
 	bool syslog;
 };
+
+/* The names of log levels, as --log-level takes them. */
+extern const struct option_choice log_level_choices[];
 
 /*
  * Reads the command line into OPTIONS, whose strings then point into ARGV or

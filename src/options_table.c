@@ -12,7 +12,7 @@ static const struct option_choice policies[] = {
 	{ NULL, 0 },
 };
 
-static const struct option_choice log_levels[] = {
+const struct option_choice log_level_choices[] = {
 	{ "off", LOG_LEVEL_OFF },     { "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },   { "info", LOG_LEVEL_INFO },
 	{ "debug", LOG_LEVEL_DEBUG }, { "trace", LOG_LEVEL_DEBUG },
@@ -39,13 +39,17 @@ const struct option known[] = {
 	       .max = PATH_MAX),
 	OPTION("trace-data", SET, AT(trace_data), NULL,
 	       "and the data that is read and written too"),
+	OPTION("control", STRING, AT(control), "SOCKET",
+	       "where crossfuse ctl and top ask and tell"),
+	OPTION("metrics", STRING, AT(metrics), "unix:PATH",
+	       "OpenMetrics for who asks there by HTTP"),
 	OPTION("log-level", CHOICE, AT(log_level), "LEVEL",
 	       "off, error, warn, info (default), debug, trace",
-	       .choices = log_levels),
+	       .choices = log_level_choices),
 	OPTION("syslog", SET, AT(syslog), NULL, "log to syslog"),
 	/* Other spellings of virtiofsd's and libfuse's. */
 	OPTION("loglevel", CHOICE, AT(log_level), "LEVEL", NULL,
-	       .choices = log_levels),
+	       .choices = log_level_choices),
 	OPTION("debug", FIXED, AT(log_level), NULL, NULL,
 	       .fixed = LOG_LEVEL_DEBUG),
 	OPTION("d", FIXED, AT(log_level), NULL, NULL, .fixed = LOG_LEVEL_DEBUG),

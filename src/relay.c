@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "event_log.h"
 #include "log.h"
+#include "meter.h"
 #include "options.h"
 #include "port/port.h"
 #include "relay_private.h"
@@ -364,6 +365,11 @@ static bool runs_alone(const struct call *call)
 	       opcode == CF_CUSE_INIT;
 }
 
+static inline struct trace *trace_of(struct relay *relay)
+{
+	return atomic_load_explicit(&relay->trace, memory_order_relaxed);
+}
+
 /* For every call, so that it is worth to be inlined. */
 static inline __attribute__((always_inline)) void hand_over(struct relay *relay,
 							    struct call *call)
@@ -373,6 +379,8 @@ static inline __attribute__((always_inline)) void hand_over(struct relay *relay,
 
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_reply(&relay->session, call);
+	if (relay->meter)
+		meter_end(relay->meter, call);
 	if (call->waits)
 		atomic_fetch_sub(&relay->waiting, 1);
 	/* The client may use the call anew from here on. */
@@ -405,21 +413,24 @@ void relay_write_error(struct call *call, int error)
 void relay_fail(struct call *call, int error)
 {
 	struct relay *relay = call->relay;
+	struct trace *trace = trace_of(relay);
 
 	call->out_data_len = 0;
 	call->out_len = 0;
 	if (crossfuse_opcode_has_reply(call->state.opcode)) {
 		relay_write_error(call, error);
-		if (relay->trace)
-			trace_own_reply(relay->trace, &relay->session, call);
+		if (trace)
+			trace_own_reply(trace, &relay->session, call);
 	}
 	finish(relay, call);
 }
 
 static int translate_request(struct relay *relay, struct call *call)
 {
-	if (relay->trace)
-		return trace_request(relay->trace, &relay->session, call);
+	struct trace *trace = trace_of(relay);
+
+	if (trace)
+		return trace_request(trace, &relay->session, call);
 	return crossfuse_session_request(&relay->session, &call->state,
 					 call->head, call->head_len,
 					 call->head_len + call->data_len);
@@ -448,6 +459,7 @@ void relay_submit(struct relay *relay, struct call *call)
 	call->relay = relay;
 	call->waits = false;
 	call->touches = false;
+	call->meter = NULL;
 	if (!(runs_alone(call) ? enter_alone(relay, call) : enter(relay))) {
 		call->out_len = 0; /* nobody is there to read it */
 		call->ops->complete(call);
@@ -458,6 +470,8 @@ void relay_submit(struct relay *relay, struct call *call)
 	atomic_init(&call->phase, PHASE_SUBMITTED);
 	ret = translate_request(relay, call);
 	if (ret == 0) {
+		if (relay->meter)
+			meter_begin(relay->meter, relay->number, call);
 		if (relay->proxied)
 			ret = submit_proxied(relay, call);
 		else
@@ -469,8 +483,10 @@ void relay_submit(struct relay *relay, struct call *call)
 
 static int translate_reply(struct relay *relay, struct call *call)
 {
-	if (relay->trace)
-		return trace_reply(relay->trace, &relay->session, call);
+	struct trace *trace = trace_of(relay);
+
+	if (trace)
+		return trace_reply(trace, &relay->session, call);
 	return crossfuse_session_reply(&relay->session, &call->state, call->out,
 				       call->out_len,
 				       call->out_len + call->out_data_len);
@@ -591,8 +607,10 @@ void relay_revive(struct relay *relay)
 
 void relay_reset(struct relay *relay)
 {
-	if (relay->trace)
-		trace_reset(relay->trace);
+	struct trace *trace = trace_of(relay);
+
+	if (trace)
+		trace_reset(trace);
 	pthread_mutex_lock(&relay->lock);
 	relay->cancelled = false;
 	pthread_mutex_unlock(&relay->lock);

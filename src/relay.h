@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 struct client;
+struct meter;
 struct options;
 struct relay_region;
 struct server;
@@ -51,7 +52,13 @@ struct relay {
 	struct crossfuse_config far_config;
 	struct client *client;
 	struct server *server;
-	struct trace *trace; /* set by the owner; NULL: nothing is recorded */
+	/*
+	 * Set by the owner before the first call, TRACE also while the relay is
+	 * held; NULL: nothing is recorded, nothing counted.
+	 */
+	_Atomic(struct trace *) trace;
+	struct meter *meter;
+	uint32_t number; /* the client's, for METER */
 	struct relay_counters counters;
 	bool proxied;		     /* numbered, or its peer negotiates */
 	atomic_bool ready;	     /* relay_init() is done */

@@ -1,44 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "serve.h"
+#include "control.h"
 #include "ending.h"
 #include "log.h"
+#include "meter.h"
 #include "options.h"
 #include "port/port.h"
-#include "relay.h"
+#include "serving.h"
 #include "systemd.h"
 #include "thread.h"
 #include "trace.h"
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-struct connection {
-	struct connection *next;
-	struct serving *serving;
-	struct client *client;
-	const struct crossfuse_abi *monitor;
-	struct relay relay;
-	pthread_t thread;
-	bool ended;
-	int result;
-};
-
-struct serving {
-	const struct options *options;
-	struct client_port *client_port;
-	struct server_port *server_port;
-	struct trace *trace; /* NULL: none */
-	struct connection *connections;
-	pthread_mutex_t lock; /* of ENDED, TRACED and what is below them */
-	bool traced;	      /* a connection is being recorded */
-	int wake_fd;	      /* a connection has ended, or all shall */
-	int result;
-};
 
 /* For the signal handler only. */
 static struct serving *running;
@@ -53,13 +31,18 @@ static void wake(const struct serving *serving)
 		errno = error;
 }
 
+void serving_stop(struct serving *serving)
+{
+	terminated = 1;
+	if (serving->client_port)
+		serving->client_port->ops->stop(serving->client_port);
+	wake(serving);
+}
+
 static void on_terminate(int signal_number)
 {
 	(void)signal_number;
-	terminated = 1;
-	if (running->client_port)
-		running->client_port->ops->stop(running->client_port);
-	wake(running);
+	serving_stop(running);
 }
 
 static void handle_signals(struct serving *serving)
@@ -78,13 +61,16 @@ static void ignore_signals(void)
 	signal(SIGINT, SIG_IGN);
 }
 
-static const struct crossfuse_abi *monitor_abi(struct client *client)
+static const char *monitor_machine(struct client *client)
+{
+	return client->ops->peer_machine ? client->ops->peer_machine(client)
+					 : NULL;
+}
+
+static const struct crossfuse_abi *monitor_abi(const char *machine)
 {
 	const struct crossfuse_abi *abi;
-	const char *machine = NULL;
 
-	if (client->ops->peer_machine)
-		machine = client->ops->peer_machine(client);
 	if (!machine) {
 		log_debug("the peer's program does not tell an architecture");
 		return NULL;
@@ -105,31 +91,45 @@ static int take_trace(struct connection *connection)
 {
 	struct serving *serving = connection->serving;
 	struct relay *relay = &connection->relay;
-	bool mine;
 
-	if (!serving->trace)
+	if (!serving->trace || serving->trace_over)
 		return 0;
-	pthread_mutex_lock(&serving->lock);
-	mine = !serving->traced;
-	serving->traced = true;
-	pthread_mutex_unlock(&serving->lock);
-	if (!mine) {
+	if (serving->traced) {
 		log_warn("--trace: another client is being recorded: this one "
 			 "is not");
 		return 0;
 	}
+	serving->traced = connection;
 	relay->trace = serving->trace;
 	return trace_start(serving->trace, relay->config.server);
 }
 
-static void drop_trace(struct connection *connection)
+/* From here on others may look at the connection, too. */
+static int show_connection(struct connection *connection)
+{
+	struct serving *serving = connection->serving;
+	struct relay *relay = &connection->relay;
+	int ret;
+
+	relay->meter = serving->meter;
+	relay->number = connection->number;
+	pthread_mutex_lock(&serving->lock);
+	ret = take_trace(connection);
+	if (serving->paused)
+		relay_hold(relay, 0);
+	connection->live = true;
+	pthread_mutex_unlock(&serving->lock);
+	return ret;
+}
+
+static void hide_connection(struct connection *connection)
 {
 	struct serving *serving = connection->serving;
 
-	if (!connection->relay.trace)
-		return;
 	pthread_mutex_lock(&serving->lock);
-	serving->traced = false;
+	connection->live = false;
+	if (serving->traced == connection)
+		serving->traced = NULL;
 	pthread_mutex_unlock(&serving->lock);
 }
 
@@ -147,11 +147,12 @@ static int serve_client(struct connection *connection)
 			 connection->monitor);
 	if (ret < 0)
 		return ret;
-	ret = take_trace(connection);
+	ret = show_connection(connection);
 	if (ret == 0)
 		ret = client->ops->serve(client, relay);
-	drop_trace(connection);
+	hide_connection(connection);
 	relay_destroy(relay);
+	trace_close(connection->told);
 	return ret;
 }
 
@@ -171,6 +172,7 @@ static void *connection_main(void *argument)
 }
 
 static int connect_client(struct serving *serving, struct client *client,
+			  const char *machine,
 			  const struct crossfuse_abi *monitor)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -179,7 +181,9 @@ static int connect_client(struct serving *serving, struct client *client,
 	if (connection) {
 		connection->serving = serving;
 		connection->client = client;
+		connection->machine = machine;
 		connection->monitor = monitor;
+		connection->number = ++serving->clients;
 		ret = thread_start(&connection->thread, 0, connection_main,
 				   connection);
 	}
@@ -189,8 +193,10 @@ static int connect_client(struct serving *serving, struct client *client,
 		free(connection);
 		return ret;
 	}
+	pthread_mutex_lock(&serving->lock);
 	connection->next = serving->connections;
 	serving->connections = connection;
+	pthread_mutex_unlock(&serving->lock);
 	return 0;
 }
 
@@ -215,7 +221,9 @@ static void reap(struct serving *serving, bool stop)
 		pthread_join(connection->thread, NULL);
 		if (connection->result < 0)
 			serving->result = connection->result;
+		pthread_mutex_lock(&serving->lock);
 		*at = connection->next;
+		pthread_mutex_unlock(&serving->lock);
 		free(connection);
 	}
 }
@@ -253,14 +261,16 @@ static int accept_client(struct serving *serving, struct client **ret_client)
 static int serve_clients(struct serving *serving)
 {
 	struct server_port *server = serving->server_port;
-	const struct crossfuse_abi *monitor = NULL;
+	const struct crossfuse_abi *monitor;
+	const char *machine;
 	struct client *client;
 	int ret;
 
 	ret = accept_client(serving, &client);
 	if (ret <= 0)
 		return ret;
-	monitor = monitor_abi(client);
+	machine = monitor_machine(client);
+	monitor = monitor_abi(machine);
 	if (server->ops->confine) {
 		ret = server->ops->confine(server);
 		if (ret != 0) { /* an error, or a child has done all */
@@ -268,15 +278,22 @@ static int serve_clients(struct serving *serving)
 			return ret < 0 ? ret : 0;
 		}
 	}
+	ret = control_start(serving->control);
+	if (ret < 0) {
+		client->ops->close(client);
+		return ret;
+	}
 	do {
 		/* One that cannot be served does not end the others. */
-		ret = connect_client(serving, client, monitor);
+		ret = connect_client(serving, client, machine, monitor);
 		if (ret < 0)
 			serving->result = ret;
 		ret = accept_client(serving, &client);
 		reap(serving, false);
-		if (ret > 0)
-			monitor = monitor_abi(client);
+		if (ret > 0) {
+			machine = monitor_machine(client);
+			monitor = monitor_abi(machine);
+		}
 	} while (ret > 0);
 	wait_for_connections(serving);
 	return ret < 0 ? ret : serving->result;
@@ -321,6 +338,8 @@ int serve(const struct options *options)
 				   .lock = PTHREAD_MUTEX_INITIALIZER };
 	int ret;
 
+	serving.pid = getpid();
+	clock_gettime(CLOCK_MONOTONIC, &serving.since);
 	serving.wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (serving.wake_fd < 0)
 		return -errno;
@@ -331,6 +350,8 @@ int serve(const struct options *options)
 	if (options->trace)
 		ret = trace_open(options->trace, options->trace_data,
 				 &serving.trace);
+	if (ret == 0)
+		ret = control_open(&serving, &serving.control);
 	if (ret < 0)
 		goto close_trace;
 	/* A mount that can be seen is one that a signal ends in order. */
@@ -346,6 +367,7 @@ int serve(const struct options *options)
 	if (serving.client_port)
 		serving.client_port->ops->close(serving.client_port);
 close_trace:
+	control_close(serving.control);
 	trace_close(serving.trace);
 	serving.server_port->ops->close(serving.server_port);
 close_wake:

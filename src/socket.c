@@ -27,6 +27,8 @@ const struct option socket_options[] = {
 struct place {
 	const char *path;
 	int type; /* SOCK_STREAM, SOCK_SEQPACKET */
+	int backlog;
+	bool service; /* clients come here: --socket-group, SOCKET.pid */
 	struct sockaddr_un address;
 	int dir;    /* its directory */
 	char *name; /* its name there */
@@ -192,7 +194,7 @@ static int bind_for_group(const struct place *place, int fd, const char *name)
 	return -EPERM;
 }
 
-static int bind_and_listen(const struct place *place, int backlog)
+static int bind_and_listen(const struct place *place)
 {
 	int fd, r;
 
@@ -202,18 +204,18 @@ static int bind_and_listen(const struct place *place, int backlog)
 		log_error("cannot make a socket: %m");
 		return r;
 	}
-	if (socket_group)
+	if (place->service && socket_group)
 		r = bind_for_group(place, fd, socket_group);
 	else
 		r = bind_as(place, fd, 0177, getegid());
 	if (r < 0)
 		goto fail;
 	r = leftover_note(place->path, -1);
-	if (r == 0 && listen(fd, backlog) < 0)
+	if (r == 0 && listen(fd, place->backlog) < 0)
 		r = -errno;
 	if (r < 0)
 		log_error("%s: cannot listen: %s", place->path, strerror(-r));
-	else
+	else if (place->service)
 		r = pid_file_make(place->dir, place->name, place->path);
 	if (r == 0)
 		return fd;
@@ -223,24 +225,43 @@ fail:
 	return r;
 }
 
-int socket_listen_at(const char *path, int type, int backlog)
+static int listen_at(struct place *place)
 {
-	struct place place = { .path = path, .type = type, .dir = -1 };
 	int r;
 
-	r = socket_address(path, &place.address);
+	r = socket_address(place->path, &place->address);
 	if (r == 0)
-		r = open_dir(&place);
-	if (r == 0) {
-		lock_dir(&place);
-		r = pid_file_clear(place.dir, place.name, path);
-	}
+		r = open_dir(place);
 	if (r == 0)
-		r = clear_path(&place);
+		lock_dir(place);
+	if (r == 0 && place->service)
+		r = pid_file_clear(place->dir, place->name, place->path);
 	if (r == 0)
-		r = bind_and_listen(&place, backlog);
-	if (place.dir >= 0)
-		close(place.dir);
-	free(place.name);
+		r = clear_path(place);
+	if (r == 0)
+		r = bind_and_listen(place);
+	if (place->dir >= 0)
+		close(place->dir);
+	free(place->name);
 	return r;
+}
+
+int socket_listen_at(const char *path, int type, int backlog)
+{
+	struct place place = { .path = path,
+			       .type = type,
+			       .backlog = backlog,
+			       .service = true,
+			       .dir = -1 };
+
+	return listen_at(&place);
+}
+
+int socket_listen_private(const char *path)
+{
+	struct place place = {
+		.path = path, .type = SOCK_STREAM, .backlog = 16, .dir = -1
+	};
+
+	return listen_at(&place);
 }

@@ -19,4 +19,7 @@ int socket_address(const char *path, struct sockaddr_un *ret_address);
  */
 int socket_listen_at(const char *path, int type, int backlog);
 
+/* A stream socket for its owner alone, that no service is known by. */
+int socket_listen_private(const char *path);
+
 #endif

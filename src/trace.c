@@ -134,32 +134,64 @@ static void init_locks(struct trace *trace)
 	pthread_cond_init(&trace->drained, NULL);
 }
 
-int trace_open(const char *path, bool with_data, struct trace **ret_trace)
+static int make_buffers(struct trace *trace)
 {
-	struct trace *trace = calloc(1, sizeof(*trace));
-	int ret = -ENOMEM;
-
-	if (!trace)
-		goto fail_memory;
 	trace->filling = malloc(BUFFER_SIZE);
 	trace->writing = malloc(BUFFER_SIZE);
-	if (!trace->filling || !trace->writing)
-		goto fail_memory;
-	ret = open_file(path, &trace->fd);
-	if (ret < 0)
-		goto fail;
+	if (trace->filling && trace->writing)
+		return 0;
+	free(trace->filling);
+	free(trace->writing);
+	trace->filling = trace->writing = NULL;
+	return -ENOMEM;
+}
+
+int trace_new(int fd, bool with_data, struct trace **ret_trace)
+{
+	struct trace *trace = calloc(1, sizeof(*trace));
+	int ret = trace ? make_buffers(trace) : -ENOMEM;
+
+	if (ret < 0) {
+		free(trace);
+		return ret;
+	}
+	trace->fd = fd;
 	trace->with_data = with_data;
 	init_locks(trace);
 	*ret_trace = trace;
 	return 0;
-fail_memory:
-	log_error("--trace: no memory for its buffers: leave it out");
-fail:
-	if (trace) {
-		free(trace->filling);
-		free(trace->writing);
+}
+
+int trace_renew(struct trace *trace, int fd, bool with_data)
+{
+	int ret;
+
+	pthread_mutex_lock(&trace->lock);
+	ret = make_buffers(trace);
+	if (ret == 0) {
+		trace->fd = fd;
+		trace->with_data = with_data;
+		trace->client = NULL;
+		trace->fill = 0;
+		trace->ending = false;
+		atomic_store(&trace->failed, false);
 	}
-	free(trace);
+	pthread_mutex_unlock(&trace->lock);
+	return ret;
+}
+
+int trace_open(const char *path, bool with_data, struct trace **ret_trace)
+{
+	int fd = -1, ret;
+
+	ret = open_file(path, &fd);
+	if (ret < 0)
+		return ret;
+	ret = trace_new(fd, with_data, ret_trace);
+	if (ret < 0) {
+		close(fd);
+		log_error("--trace: no memory for its buffers: leave it out");
+	}
 	return ret;
 }
 
@@ -550,22 +582,35 @@ int trace_start(struct trace *trace, const struct crossfuse_abi *server)
 	return 0;
 }
 
+void trace_stop(struct trace *trace)
+{
+	pthread_mutex_lock(&trace->lock);
+	trace->ending = true;
+	pthread_cond_signal(&trace->filled);
+	pthread_mutex_unlock(&trace->lock);
+	if (trace->started)
+		pthread_join(trace->writer, NULL);
+	trace->started = false;
+	/* Whoever has a reply to record still finds that nothing is. */
+	pthread_mutex_lock(&trace->lock);
+	atomic_store(&trace->failed, true);
+	pthread_cond_broadcast(&trace->drained);
+	free(trace->filling);
+	free(trace->writing);
+	trace->filling = trace->writing = NULL;
+	if (trace->fd >= 0)
+		close(trace->fd);
+	trace->fd = -1;
+	pthread_mutex_unlock(&trace->lock);
+}
+
 void trace_close(struct trace *trace)
 {
 	if (!trace)
 		return;
-	if (trace->started) {
-		pthread_mutex_lock(&trace->lock);
-		trace->ending = true;
-		pthread_cond_signal(&trace->filled);
-		pthread_mutex_unlock(&trace->lock);
-		pthread_join(trace->writer, NULL);
-	}
-	close(trace->fd);
+	trace_stop(trace);
 	pthread_cond_destroy(&trace->filled);
 	pthread_cond_destroy(&trace->drained);
 	pthread_mutex_destroy(&trace->lock);
-	free(trace->filling);
-	free(trace->writing);
 	free(trace);
 }

@@ -22,12 +22,27 @@ struct trace;
 int trace_open(const char *path, bool with_data, struct trace **ret_trace);
 
 /*
+ * The same into FD, a file that is open and empty, and is taken over; -ENOMEM,
+ * not logged.
+ */
+int trace_new(int fd, bool with_data, struct trace **ret_trace);
+
+/* The same with one that was stopped. */
+int trace_renew(struct trace *trace, int fd, bool with_data);
+
+/*
  * Begins to record for a server of this ABI, if it has not yet; one connection
  * at a time. 0 or -errno, logged.
  */
 int trace_start(struct trace *trace, const struct crossfuse_abi *server);
 
-/* Writes what is left; NULL is no trace. No call may be under way. */
+/*
+ * Writes what is left, and records nothing more. Calls may be under way, also
+ * those that record.
+ */
+void trace_stop(struct trace *trace);
+
+/* The same, and frees it; NULL is no trace. No call may be under way. */
 void trace_close(struct trace *trace);
 
 /* crossfuse_session_request() and crossfuse_session_reply(), recorded. */

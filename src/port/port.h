@@ -16,6 +16,7 @@
 
 #include "../call.h"
 #include "../option.h"
+#include "../report.h"
 #include <stdbool.h>
 
 struct options;
@@ -193,6 +194,8 @@ struct server_ops {
 	 */
 	int (*memory)(struct server *server, const struct relay_region *regions,
 		      unsigned int count);
+	/* How it is doing, for an operator. Any thread. NULL: nothing to say. */
+	void (*report)(struct server *server, report_fn *report, void *opaque);
 	/* No call is under way. When it returns, RELAY is not used any more. */
 	void (*detach)(struct server *server);
 };

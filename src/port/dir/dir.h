@@ -4,6 +4,7 @@
 #define DIR_H
 
 #include "../../call.h"
+#include "../../report.h"
 #include "../../sandbox/sandbox.h"
 #include "dir_options.h"
 
@@ -20,6 +21,7 @@ int dir_create(const struct dir_options *options,
 void dir_submit(struct dir *dir, struct call *call);
 void dir_cancel(struct dir *dir);
 void dir_reset(struct dir *dir);
+void dir_report(struct dir *dir, report_fn *report, void *opaque);
 void dir_destroy(struct dir *dir);
 
 #endif

@@ -134,6 +134,12 @@ static void dir_port_reset(struct server *server)
 	dir_reset(dir_of(server));
 }
 
+static void dir_port_report(struct server *server, report_fn *report,
+			    void *opaque)
+{
+	dir_report(dir_of(server), report, opaque);
+}
+
 static void dir_detach(struct server *server)
 {
 	dir_destroy(dir_of(server));
@@ -145,6 +151,7 @@ static const struct server_ops dir_server_ops = {
 	.submit = dir_port_submit,
 	.cancel = dir_port_cancel,
 	.reset = dir_port_reset,
+	.report = dir_port_report,
 	.detach = dir_detach,
 };
 
