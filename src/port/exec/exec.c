@@ -14,12 +14,15 @@
 
 static uint64_t max_timeout = 1;
 static bool restart;
+static bool splice_too;
 
 static const struct option rows[] = {
 	OPTION("max-timeout", NUMBER, &max_timeout, "SECONDS",
 	       "what a client that gets no notifications keeps at most (1)"),
 	OPTION("restart", SET, &restart, NULL,
 	       "start a daemon that has died again"),
+	OPTION("splice", SET, &splice_too, NULL,
+	       "let the daemon splice, and store data with its client"),
 	{ 0 },
 };
 
@@ -124,6 +127,7 @@ static struct exec_server *new_server(const struct exec_port *port,
 	server->relay = relay;
 	server->up = true;
 	server->epoch.number = port->restart ? 1 : 0;
+	server->splices = port->splice;
 	/* What a daemon would have told while there was none, nobody does. */
 	server->bounded = port->restart || !relay->client ||
 			  !relay->client->ops->notify;
@@ -182,6 +186,7 @@ static int exec_open(const char *argument, const struct options *options,
 	port->port.ops = &exec_port_ops;
 	port->command = argument;
 	port->restart = restart;
+	port->splice = splice_too;
 	port->max_timeout = max_timeout;
 	*ret_port = &port->port;
 	return 0;

@@ -63,6 +63,7 @@ struct exec_port {
 	struct server_port port; /* first */
 	const char *command;
 	bool restart;
+	bool splice;	      /* from the beginning, see exec_server */
 	uint64_t max_timeout; /* seconds */
 };
 
