@@ -114,33 +114,48 @@ static const char *bold(const struct top *top)
 	return top->screen && !(no && *no) ? "\033[1m" : "";
 }
 
-static const char share_head[] = "     ops/s  read B/s write B/s     p50     "
-				 "p99   err/s flight  oldest"
-				 "   files    open share";
+/* Narrower screens show a share's name in the place of two columns. */
+#define WIDE 100
+
+static bool is_wide(const struct top *top)
+{
+	return !top->screen || top->columns >= WIDE;
+}
+
+static void put_head(struct top *top)
+{
+	char line[WIDTH_MAX];
+
+	snprintf(line, sizeof(line), "%7s %8s %8s %7s %7s %7s %6s %7s%s %s",
+		 "ops/s", "read B/s", "written", "p50", "p99", "err/s",
+		 "flight", "oldest", is_wide(top) ? "   files    open" : "",
+		 "share");
+	put_line(top, bold(top), line);
+}
 
 static void put_share(struct top *top, const struct share *share)
 {
 	const struct top_sample *rates = &share->rates;
 	struct top_opcode sum = top_sample_sum(rates);
-	char text[10][24], line[WIDTH_MAX];
+	char text[10][24], more[48] = "", line[WIDTH_MAX];
 
 	if (!share->known) {
-		snprintf(line, sizeof(line), "%70s not there: %s", "",
-			 share->socket);
+		snprintf(line, sizeof(line), "not there: %s", share->socket);
 		put_line(top, "", line);
 		return;
 	}
-	snprintf(line, sizeof(line),
-		 "%10s %9s %9s %7s %7s %7s %6.0f %7s %7s %7s %s%s",
+	if (is_wide(top))
+		snprintf(more, sizeof(more), " %7s %7s",
+			 amount(rates->known_files, text[7], 24),
+			 amount(rates->open_files, text[8], 24));
+	snprintf(line, sizeof(line), "%7s %8s %8s %7s %7s %7s %6.0f %7s%s %s%s",
 		 amount(sum.requests, text[0], 24),
 		 amount(sum.out_bytes, text[1], 24),
 		 amount(sum.in_bytes, text[2], 24),
 		 duration(top_quantile(sum.buckets, 0.5), text[3], 24),
 		 duration(top_quantile(sum.buckets, 0.99), text[4], 24),
 		 amount(sum.errors, text[5], 24), rates->in_flight,
-		 duration(rates->oldest, text[6], 24),
-		 amount(rates->known_files, text[7], 24),
-		 amount(rates->open_files, text[8], 24), share->socket,
+		 duration(rates->oldest, text[6], 24), more, share->socket,
 		 rates->paused > 0 ? " (paused)" : "");
 	put_line(top, "", line);
 }
@@ -178,7 +193,7 @@ static void put_opcodes(struct top *top, struct share *share)
 
 		if (opcode->requests <= 0)
 			continue;
-		snprintf(line, sizeof(line), "%10s %9s %9s %7s %7s %7s %s",
+		snprintf(line, sizeof(line), "%7s %8s %8s %7s %7s %7s %s",
 			 amount(opcode->requests, text[0], 24),
 			 amount(opcode->out_bytes, text[1], 24),
 			 amount(opcode->in_bytes, text[2], 24),
@@ -225,7 +240,7 @@ static void draw_screen(struct top *top)
 		 orders[top->sort], top->interval,
 		 top->still ? ", standing still" : "");
 	put_line(top, "", line);
-	put_line(top, bold(top), share_head);
+	put_head(top);
 	for (unsigned int i = 0; i < top->count; i++)
 		put_share(top, &top->shares[i]);
 	for (unsigned int i = 0; i < top->count; i++) {
@@ -234,7 +249,7 @@ static void draw_screen(struct top *top)
 		if (!share->known)
 			continue;
 		put_line(top, "", "");
-		snprintf(line, sizeof(line), "%52s%s", "", share->socket);
+		snprintf(line, sizeof(line), "%49s%s", "", share->socket);
 		put_line(top, bold(top), line);
 		put_opcodes(top, share);
 		put_waiting(top, share);
@@ -245,7 +260,7 @@ static void draw_screen(struct top *top)
 
 static void draw_lines(struct top *top)
 {
-	put_line(top, "", share_head);
+	put_head(top);
 	for (unsigned int i = 0; i < top->count; i++)
 		put_share(top, &top->shares[i]);
 	fflush(stdout);
