@@ -11,16 +11,18 @@
 atomic_int log_level = LOG_LEVEL_INFO;
 
 static bool use_syslog;
+static bool use_stderr = true;
 static atomic_uint all_left_out; /* that no line has told yet */
 
 #define PREFIX	   "crossfuse: "
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
 
-void log_open(enum log_level level, bool to_syslog)
+void log_open(enum log_level level, bool to_syslog, bool both)
 {
 	log_level = level;
-	use_syslog = to_syslog;
-	if (to_syslog)
+	use_syslog = to_syslog || both;
+	use_stderr = !to_syslog || both;
+	if (use_syslog)
 		openlog("crossfuse", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
@@ -42,10 +44,10 @@ static void put_line(enum log_level level, char *line)
 	size_t length;
 
 	make_printable(line);
-	if (use_syslog) {
+	if (use_syslog)
 		syslog(priorities[level], "%s", line + PREFIX_LEN);
+	if (!use_stderr || (use_syslog && level > LOG_LEVEL_WARN))
 		return;
-	}
 	/* One write, so that lines of threads do not mix. */
 	length = strlen(line);
 	line[length] = '\n';

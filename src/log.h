@@ -20,8 +20,11 @@ enum log_level {
 /* An enum log_level, which may change at any time; default: LOG_LEVEL_INFO */
 extern atomic_int log_level;
 
-/* From here on to syslog, which must still be reachable, or to stderr. */
-void log_open(enum log_level level, bool to_syslog);
+/*
+ * From here on to syslog, which must still be reachable, or to stderr. BOTH: to
+ * syslog, and warnings and errors to stderr too.
+ */
+void log_open(enum log_level level, bool to_syslog, bool both);
 
 /* Says how many lines were left out, if any; at the end of the program. */
 void log_close(void);

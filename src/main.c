@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "abi_list.h"
+#include "background.h"
 #include "ctl/ctl.h"
 #include "decode/decode.h"
 #include "leftover.h"
@@ -77,7 +78,15 @@ static int command_serve(int argc, char **argv)
 
 	if (ret) /* --help and its like have said all there is */
 		return ret;
-	log_open((enum log_level)options.log_level, options.syslog);
+	log_open((enum log_level)options.log_level, options.syslog,
+		 options.background);
+	if (options.background) {
+		ret = background_start();
+		if (ret < 0)
+			return ret;
+		/* What confines the process is to let it reach that. */
+		options.syslog = true;
+	}
 	handle_faults();
 	ret = serve(&options);
 	leftover_remove();

@@ -118,7 +118,10 @@ static void print_help(void)
 		if (option->help)
 			print_option(option);
 	puts("  -o LIST                  NAME[=VALUE],... of these, with _ "
-	     "for -; mount: as mount -o\n"
+	     "for -; mount: also as\n"
+	     "                           mount -o\n"
+	     "  -f                       SERVER DIRECTORY: stay in the "
+	     "foreground\n"
 	     "  --print-capabilities     what a manager may use, as JSON\n"
 	     "  --help, --version\n"
 	     "\n"
@@ -287,9 +290,27 @@ static int read_word(char **argv, int *index, bool only_ports,
 	return ret;
 }
 
-/* The name that a list of -o has is ours, but for "_". */
+static const struct client_port_ops *chosen_client(void)
+{
+	const char *spec = parsed.client;
+
+	return spec ? client_port_find(spec, strcspn(spec, ":")) : NULL;
+}
+
+/* The option that takes what -o has and is not ours; NULL: there is none. */
+static const struct option *list_option(void)
+{
+	const struct client_port_ops *client = chosen_client();
+	const char *name = client ? client->list_option : NULL;
+	struct row row;
+
+	return name ? find_option(name, strlen(name), &row) : NULL;
+}
+
+/* The name is ours, but for "_"; what has one letter is not, in a list. */
 static int apply_item(const char *item)
 {
+	const struct option *others = list_option();
 	struct word word = { .length = strcspn(item, "=") };
 	char name[64];
 
@@ -299,7 +320,10 @@ static int apply_item(const char *item)
 		word.length = sizeof(name) - 1;
 	for (size_t i = 0; i < word.length; i++)
 		name[i] = item[i] == '_' ? '-' : item[i];
-	word.option = find_option(name, word.length, &word.row);
+	if (word.length > 1 || !others)
+		word.option = find_option(name, word.length, &word.row);
+	if (!word.option && others)
+		return option_apply(others, item);
 	if (!word.option) {
 		log_error("-o %s: there is no such option: see crossfuse "
 			  "--help",
@@ -320,31 +344,29 @@ static int apply_item(const char *item)
 	return option_apply(word.option, word.value);
 }
 
-static const struct client_port_ops *chosen_client(void)
+/* Up to the next comma that has no "\\" before it, which stays. */
+static char *next_item(char **rest)
 {
-	const char *spec = parsed.client;
+	char *item = *rest, *at = item;
 
-	return spec ? client_port_find(spec, strcspn(spec, ":")) : NULL;
+	while (*at && *at != ',')
+		at += at[0] == '\\' && at[1] ? 2 : 1;
+	*rest = *at ? at + 1 : NULL;
+	*at = '\0';
+	return item;
 }
 
 static int apply_list(const char *text)
 {
-	const struct client_port_ops *client = chosen_client();
-	char *list, *rest, *item;
-	struct row row;
-	int ret = 0;
+	char *rest = strdup(text); /* for the rest of the program's life */
+	int ret = rest ? 0 : -ENOMEM;
 
-	if (client && client->list_option)
-		return option_apply(find_option(client->list_option,
-						strlen(client->list_option),
-						&row),
-				    text);
-	list = rest = strdup(text); /* for the rest of the program's life */
-	if (!list)
-		return -ENOMEM;
-	while (ret == 0 && (item = strsep(&rest, ",")))
+	while (ret == 0 && rest) {
+		const char *item = next_item(&rest);
+
 		if (*item)
 			ret = apply_item(item);
+	}
 	return ret;
 }
 
@@ -369,6 +391,7 @@ static int choose_directory(const char *word, bool *ret_chosen)
 		    !parsed.server || word[0] != '/')
 			continue;
 		*ret_chosen = true;
+		parsed.background = true;
 		return choose(&parsed.client, client_ports[i]->scheme, word);
 	}
 	return 0;
@@ -516,6 +539,8 @@ static int complete(void)
 		return -EINVAL;
 	}
 	parsed.local_users = chosen_client()->local_users;
+	if (parsed.foreground || parsed.log_level >= LOG_LEVEL_DEBUG)
+		parsed.background = false;
 	if (parsed.trace_data && !parsed.trace) {
 		log_error("--trace-data: give --trace FILE too");
 		return -EINVAL;

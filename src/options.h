@@ -25,6 +25,9 @@ struct options {
 	const char *control; /* --control: a socket; NULL: none */
 	const char *metrics; /* --metrics: an address; NULL: none */
 
+	bool foreground; /* -f */
+	bool background; /* go there once the client's side is there */
+
 	int log_level; /* enum log_level */
 	bool syslog;
 };

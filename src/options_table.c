@@ -53,7 +53,7 @@ const struct option known[] = {
 	OPTION("debug", FIXED, AT(log_level), NULL, NULL,
 	       .fixed = LOG_LEVEL_DEBUG),
 	OPTION("d", FIXED, AT(log_level), NULL, NULL, .fixed = LOG_LEVEL_DEBUG),
-	OPTION("f", NOTHING, NULL, NULL, NULL),
-	OPTION("foreground", NOTHING, NULL, NULL, NULL),
+	OPTION("f", SET, AT(foreground), NULL, NULL),
+	OPTION("foreground", SET, AT(foreground), NULL, NULL),
 	{ 0 },
 };

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <mntent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,19 +45,38 @@ static const struct option_choice io_uring_modes[] = {
 static int io_uring_mode;
 static const char *mount_options;
 
+/* What mount(8) and mount.fuse3(8) mean for themselves, and may pass on. */
+static bool is_for_mount(const char *item)
+{
+	static const char *const names[] = {
+		"_netdev", "nofail", "auto",  "noauto", "user",	    "nouser",
+		"users",   "owner",  "group", "rw",	"defaults", NULL,
+	};
+
+	if (strncmp(item, "x-", 2) == 0 || strncmp(item, "X-", 2) == 0 ||
+	    strncmp(item, "comment=", 8) == 0)
+		return true;
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(item, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* One list behind the other. */
 static int add_mount_options(const struct option *option, const char *word)
 {
 	static char *all;
-	char *longer;
+	char *list = strdup(word), *rest = list, *item;
+	int ret = list ? 0 : -ENOMEM;
 
 	(void)option;
-	if (asprintf(&longer, "%s%s%s", all ? all : "", all ? "," : "", word) <
-	    0)
-		return -ENOMEM;
-	free(all);
-	mount_options = all = longer;
-	return 0;
+	while (ret == 0 && (item = strsep(&rest, ",")))
+		if (*item && !is_for_mount(item) &&
+		    fuse_opt_add_opt(&all, item) < 0)
+			ret = -ENOMEM;
+	mount_options = all;
+	free(list);
+	return ret;
 }
 
 static const struct option rows[] = {
@@ -97,34 +117,37 @@ static const char *what_libfuse_said(void)
 
 /*
  * The options for libfuse: what makes it like any other file system comes
- * first, so that the administrator's go before it.
+ * first, so that the administrator's go before it. What is served is named as
+ * in fstab(5), so that mount(8) knows it again.
  */
-static int make_arguments(struct fuse_args *args)
+static int make_arguments(struct fuse_args *args, const char *server)
 {
-	const char *usual = geteuid() == 0
-				    ? "-oallow_other,default_permissions,"
-				      "fsname=crossfuse,subtype=crossfuse"
-				    : "-odefault_permissions,"
-				      "fsname=crossfuse,subtype=crossfuse";
+	char *usual = strdup("default_permissions,subtype=crossfuse"), *fsname;
+	int ret = -ENOMEM;
 
-	if (fuse_opt_add_arg(args, "crossfuse") < 0 ||
-	    fuse_opt_add_arg(args, usual) < 0)
-		return -ENOMEM;
-	if (mount_options && (fuse_opt_add_arg(args, "-o") < 0 ||
-			      fuse_opt_add_arg(args, mount_options) < 0))
-		return -ENOMEM;
-	return 0;
+	if (asprintf(&fsname, "fsname=%s", server) < 0)
+		fsname = NULL;
+	if (usual && fsname && fuse_opt_add_opt_escaped(&usual, fsname) == 0 &&
+	    (geteuid() != 0 || fuse_opt_add_opt(&usual, "allow_other") == 0) &&
+	    (!mount_options || fuse_opt_add_opt(&usual, mount_options) == 0) &&
+	    fuse_opt_add_arg(args, "crossfuse") == 0 &&
+	    fuse_opt_add_arg(args, "-o") == 0 &&
+	    fuse_opt_add_arg(args, usual) == 0)
+		ret = 0;
+	free(usual);
+	free(fsname);
+	return ret;
 }
 
 /* 0 or -errno, logged. */
-static int mount_it(struct mount_port *port)
+static int mount_it(struct mount_port *port, const char *server)
 {
 	static const struct fuse_lowlevel_ops none; /* it never reads itself */
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	int ret;
 
 	fuse_set_log_func(log_libfuse);
-	ret = make_arguments(&args);
+	ret = make_arguments(&args, server);
 	if (ret < 0)
 		goto free;
 	ret = -EINVAL;
@@ -169,6 +192,21 @@ static int open_rings(struct mount_client *client)
 	return 0;
 }
 
+/* One on top of another would be unmounted in its place. */
+static bool has_fuse_mount(const char *where)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *entry;
+	bool has = false;
+
+	while (mounts && (entry = getmntent(mounts)))
+		if (strcmp(entry->mnt_dir, where) == 0)
+			has = strncmp(entry->mnt_type, "fuse", 4) == 0;
+	if (mounts)
+		endmntent(mounts);
+	return has;
+}
+
 /* The absolute name: the process may change its root before it unmounts. */
 static int find_directory(const char *name, char **ret_name)
 {
@@ -176,6 +214,13 @@ static int find_directory(const char *name, char **ret_name)
 	struct stat st;
 	int ret = 0;
 
+	if (absolute && has_fuse_mount(absolute)) {
+		log_error("cannot mount at %s: a FUSE file system is mounted "
+			  "there: unmount it first",
+			  absolute);
+		free(absolute);
+		return -EBUSY;
+	}
 	if (!absolute || stat(absolute, &st) < 0)
 		ret = -errno;
 	else if (!S_ISDIR(st.st_mode))
@@ -203,7 +248,6 @@ static int mount_open(const char *argument, const struct options *all,
 	struct mount_client *client;
 	int ret = -ENOMEM;
 
-	(void)all;
 	if (!argument) {
 		log_error("mount: wants a directory: say mount:/DIR");
 		return -EINVAL;
@@ -225,7 +269,7 @@ static int mount_open(const char *argument, const struct options *all,
 		goto fail;
 	ret = open_rings(client);
 	if (ret == 0)
-		ret = mount_it(port);
+		ret = mount_it(port, all->server);
 	if (ret < 0)
 		goto fail;
 	ret = mount_guard_start(&client->guard, port->session, client->where);
@@ -311,7 +355,7 @@ static int mount_serve(struct client *base, struct relay *relay)
 	client->rings = NULL;
 	relay_reset(relay);
 	buffered_calls_destroy(&client->calls);
-	return 0;
+	return client->refused;
 }
 
 static void mount_stop(struct client *client)

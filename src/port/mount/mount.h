@@ -150,6 +150,7 @@ struct mount_client {
 	struct buffered_calls calls;
 	struct mount_guard guard;
 	struct notifier notifier;
+	int refused;	      /* -errno: the server has refused FUSE_INIT */
 	atomic_bool ending;   /* stop(), or the mount is gone */
 	atomic_bool stopping; /* no request is read any more */
 	int stop_fd;	      /* eventfd: ENDING */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "../../background.h"
 #include "../../log.h"
 #include "mount.h"
 #include <errno.h>
@@ -76,6 +77,22 @@ static void hand_over(struct mount_call *mcall)
 	answer_error(mcall, -EIO);
 }
 
+/* FUSE_INIT is answered, after which the kernel does not ask again. */
+static void tell_ready(struct mount_call *mcall)
+{
+	const struct cf_out_header *header = mcall->base.call.out;
+	struct mount_client *client = mcall->client;
+
+	if (!header->error) {
+		background_ready();
+	} else if (!atomic_load(&client->ending)) {
+		log_error("%s: the server refuses to be mounted: %s",
+			  client->where, strerror(-header->error));
+		client->refused = header->error;
+		mount_client_end(client);
+	}
+}
+
 static void complete(struct call *call)
 {
 	struct mount_call *mcall = (struct mount_call *)call;
@@ -91,6 +108,8 @@ static void complete(struct call *call)
 	if (init && client->rings_started &&
 	    rings_start(client->rings, client) < 0)
 		mount_client_end(client);
+	if (init)
+		tell_ready(mcall);
 	/* That of a ring stays with its entry, and may be in use by now. */
 	if (!of_ring)
 		buffered_call_put(&mcall->base);
