@@ -221,9 +221,9 @@ static int tell(int error)
 	log_error("--sandbox: cannot make a user name space: %s: %s",
 		  strerror(error),
 		  error == ENOSPC ? "raise /proc/sys/user/max_user_namespaces"
-				  : "run as root, allow user namespaces, or "
-				    "use "
-				    "--sandbox none");
+				  : "run as root, or where users may make "
+				    "name spaces, which is not in a chroot, "
+				    "or use --sandbox none");
 	return -error;
 }
 
