@@ -145,11 +145,11 @@ int relay_memory(struct relay *relay, const struct relay_region *regions,
 	return ops->memory ? ops->memory(relay->server, regions, count) : 0;
 }
 
-bool relay_poll(struct relay *relay)
+bool relay_poll(struct relay *relay, bool more)
 {
 	const struct server_ops *ops = relay->server->ops;
 
-	return ops->poll && ops->poll(relay->server);
+	return ops->poll && ops->poll(relay->server, more);
 }
 
 /* The stripe of this thread. */

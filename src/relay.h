@@ -124,7 +124,7 @@ void relay_submit(struct relay *relay, struct call *call);
 void relay_write_error(struct call *call, int error);
 
 /* Completes what the server's peer has answered; see struct server_ops. */
-bool relay_poll(struct relay *relay);
+bool relay_poll(struct relay *relay, bool more);
 
 /*
  * The client's driver is no more, or it shall be: calls that wait, for a lock,

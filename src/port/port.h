@@ -177,9 +177,10 @@ struct server_ops {
 	/*
 	 * Completes what has been answered already, without sleeping; whether
 	 * there was anything. For a client's thread that would otherwise sleep.
-	 * NULL: nothing to look at.
+	 * MORE: it looks again soon, so nobody needs to be woken for what it
+	 * has submitted; the last time it does not. NULL: nothing to look at.
 	 */
-	bool (*poll)(struct server *server);
+	bool (*poll)(struct server *server, bool more);
 	/*
 	 * Where HEAD and OUT of calls are to live, 8-byte aligned, for
 	 * relay_alloc(). NULL: on the heap.

@@ -1,294 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/*
- * vhost: in front of a back end of the test's own, which answers as it should,
- * lies in every way that a virtqueue allows, or goes away.
- */
-#include "../../src/log.h"
-#include "../../src/options.h"
-#include "../../src/port/port.h"
-#include "../../src/relay.h"
-#include "../../src/vhost/device.h"
-#include "check.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#define QUEUES 3U
-#define BYTES  8192U
-
-static enum lie {
-	HONEST,
-	OTHER_ID,  /* a number that is no descriptor */
-	IDLE_ID,   /* one that is not in use */
-	TWICE,	   /* answers again, in the place of another */
-	TOO_LONG,  /* says that it wrote more than there is room for */
-	JUMP,	   /* an index far ahead */
-	SHORT,	   /* less than a header */
-	GARBAGE,   /* bytes that are no reply */
-	OTHERS,	   /* the reply to another request */
-	SAYS_MORE, /* a header that is longer than the reply */
-	LEAVES,	   /* closes its socket with a request in hand */
-	LIES
-} lie;
-
-static struct vhost_device device;
-static struct virtqueue vqs[QUEUES];
-static int calls[QUEUES] = { -1, -1, -1 };
-static atomic_uint seen;
-
-static int start(struct vhost_device *of, unsigned int index)
-{
-	struct virtqueue *vq = &vqs[index];
-
-	memset(vq, 0, sizeof(*vq));
-	if (virtqueue_map(vq, &of->rings[index].place, of->memory) < 0)
-		return -EINVAL;
-	virtqueue_begin(vq, of->rings[index].base,
-			of->features & VIRTIO_F_EVENT_IDX);
-	return 0;
-}
-
-static uint16_t stop(struct vhost_device *of, unsigned int index)
-{
-	(void)of;
-	return vqs[index].last_avail;
-}
-
-static void set_call(struct vhost_device *of, unsigned int index, int fd)
-{
-	(void)of;
-	if (calls[index] >= 0)
-		close(calls[index]);
-	calls[index] = fd;
-}
-
-static void set_err(struct vhost_device *of, unsigned int index, int fd)
-{
-	(void)of;
-	(void)index;
-	if (fd >= 0)
-		close(fd);
-}
-
-static void memory_changed(struct vhost_device *of)
-{
-	for (unsigned int i = 0; i < QUEUES; i++)
-		if (of->rings[i].started)
-			virtqueue_map(&vqs[i], &of->rings[i].place, of->memory);
-}
-
-static void reset(struct vhost_device *of)
-{
-	(void)of;
-}
-
-static const struct vhost_device_ops device_ops = {
-	.start = start,
-	.stop = stop,
-	.set_call = set_call,
-	.set_err = set_err,
-	.memory_changed = memory_changed,
-	.reset = reset,
-};
-
-/* What is written, to a chain that has room for it. */
-static void put(const struct chain *chain, const void *bytes, size_t len)
-{
-	const struct iovec *iov = chain->iov + chain->in_count;
-	const char *from = bytes;
-
-	for (; len &&
-	       CHECK(iov < chain->iov + chain->in_count + chain->out_count);
-	     iov++) {
-		size_t part = iov->iov_len < len ? iov->iov_len : len;
-
-		memcpy(iov->iov_base, from, part);
-		from += part;
-		len -= part;
-	}
-}
-
-/* An honest reply, and what it is made of a lie. */
-static size_t reply(const struct chain *chain, char *bytes)
-{
-	struct cf_in_header in = { 0 };
-	struct cf_out_header *out = (void *)bytes;
-
-	if (CHECK(chain->iov[0].iov_len >= sizeof(in)))
-		memcpy(&in, chain->iov[0].iov_base, sizeof(in));
-	*out = (struct cf_out_header){ .len = sizeof(*out),
-				       .unique = in.unique };
-	if (in.opcode == CF_READ)
-		out->len += BYTES;
-	if (in.opcode == CF_INIT)
-		out->len += 64;
-	memset(out + 1, 'r', out->len - sizeof(*out));
-	if (in.opcode == CF_INIT) {
-		struct cf_init_out *init = (void *)(out + 1);
-
-		memset(init, 0, 64);
-		init->major = 7;
-		init->minor = 31;
-		init->max_write = 65536;
-	} else if (lie == OTHERS) {
-		out->unique += 2;
-	} else if (lie == GARBAGE) {
-		memset(bytes, 0x5a, sizeof(*out));
-		return sizeof(*out);
-	} else if (lie == SAYS_MORE) {
-		out->len += 8;
-		return out->len - 8;
-	}
-	return out->len;
-}
-
-static void serve(struct virtqueue *vq, unsigned int index, bool init)
-{
-	struct chain chain = { 0 };
-	char bytes[sizeof(struct cf_out_header) + BYTES];
-	enum lie how = init ? HONEST : lie;
-	uint64_t one = 1;
-	const char *why;
-	uint32_t len;
-
-	if (!CHECK_EQ(virtqueue_pop(vq, device.memory, &chain, &why), 1))
-		return;
-	len = (uint32_t)reply(&chain, bytes);
-	put(&chain, bytes, len);
-	atomic_fetch_add(&seen, 1);
-	if (how == OTHER_ID)
-		virtqueue_push(vq, 4711, len);
-	else if (how == IDLE_ID)
-		virtqueue_push(vq, (uint16_t)(chain.head + 1), len);
-	else
-		virtqueue_push(vq, chain.head,
-			       how == TOO_LONG ? UINT32_MAX
-			       : how == SHORT  ? 7
-					       : len);
-	if (how == TWICE)
-		virtqueue_push(vq, chain.head, len);
-	if (how == JUMP)
-		__atomic_store_n(&vq->used->idx, htole16(20000),
-				 __ATOMIC_RELEASE);
-	if (write(calls[index], &one, sizeof(one)) < 0)
-		CHECK(false);
-	chain_release(&chain);
-}
-
-/* Until the driver leaves. */
-static void *back_end(void *opaque)
-{
-	bool left = false, init = true;
-	int fd = accept(*(int *)opaque, NULL, NULL);
-
-	if (!CHECK_EQ(vhost_device_init(&device, &device_ops, fd, QUEUES), 0))
-		return NULL;
-	while (!left) {
-		struct pollfd fds[1 + QUEUES] = { { device.channel.fd, POLLIN,
-						    0 } };
-
-		for (unsigned int i = 0; i < QUEUES; i++)
-			fds[1 + i] =
-				(struct pollfd){ device.rings[i].started
-							 ? device.rings[i].kick
-							 : -1,
-						 POLLIN, 0 };
-		if (poll(fds, 1 + QUEUES, 20000) <= 0)
-			break;
-		for (unsigned int i = 0; i < QUEUES && !left; i++) {
-			uint64_t count;
-
-			if (fds[1 + i].revents &&
-			    read(fds[1 + i].fd, &count, sizeof(count)) < 0)
-				continue;
-			while (device.rings[i].started && !left &&
-			       (virtqueue_pending(&vqs[i]) ||
-				virtqueue_notify_on(&vqs[i]))) {
-				left = lie == LEAVES && !init;
-				if (!left)
-					serve(&vqs[i], i, init);
-				init = false;
-			}
-		}
-		if (fds[0].revents && vhost_device_handle(&device) <= 0)
-			break;
-	}
-	vhost_device_stop(&device);
-	vhost_device_destroy(&device);
-	return NULL;
-}
-
-struct test_call {
-	struct call call;
-	uint64_t head[32];
-	uint64_t out[64];
-	struct iovec room;
-	atomic_int completions;
-};
-
-static void complete(struct call *call)
-{
-	((struct test_call *)call)->completions++;
-}
-
-static const struct call_ops call_ops = { .complete = complete };
-static struct relay relay;
-
-/* Until it is complete: the error, or 0. */
-static int ask(struct test_call *test, uint32_t opcode, const void *arg,
-	       size_t arg_len, void *room, size_t room_len)
-{
-	static uint64_t unique;
-	struct cf_in_header header = {
-		.len = (uint32_t)(sizeof(header) + arg_len),
-		.opcode = opcode,
-		.unique = unique += 2,
-		.nodeid = 1,
-	};
-
-	memset(test, 0, sizeof(*test));
-	memcpy(test->head, &header, sizeof(header));
-	if (arg_len)
-		memcpy((char *)test->head + sizeof(header), arg, arg_len);
-	test->room = (struct iovec){ room, room_len };
-	test->call = (struct call){
-		.ops = &call_ops,
-		.head = test->head,
-		.head_len = header.len,
-		.out = test->out,
-		.out_size = sizeof(test->out),
-		.room = &test->room,
-		.room_count = 1,
-		.room_len = room_len,
-	};
-	relay_submit(&relay, &test->call);
-	while (!atomic_load(&test->completions))
-		usleep(1000); /* a test that hangs is ended by its alarm */
-	return ((struct cf_out_header *)(void *)test->out)->error;
-}
-
-static int ask_init(void)
-{
-	struct cf_init_in init = { .major = 7, .minor = 31 };
-	char room[256];
-	struct test_call test;
-
-	return ask(&test, CF_INIT, &init, 16, room, sizeof(room));
-}
-
-static int ask_read(struct test_call *test, char *room)
-{
-	struct cf_read_in in = { .size = BYTES };
-
-	return ask(test, CF_READ, &in, sizeof(in), room, BYTES);
-}
+/* vhost: in front of a back end that lies in every way that it can. */
+#include "vhost-back-end.h"
 
 static bool all(const char *bytes, char byte)
 {
@@ -312,23 +24,6 @@ static void check_honest(char *guest)
 	memset(guest, 0, BYTES);
 	CHECK_EQ(ask_read(&test, guest), 0);
 	CHECK(all(guest, 'r'));
-}
-
-/* The back end is started anew, and so is the client. */
-static void check_again(int listener, char *guest)
-{
-	struct test_call test;
-	pthread_t thread;
-
-	lie = HONEST;
-	CHECK_EQ(ask_read(&test, guest), -ENOTCONN);
-	pthread_create(&thread, NULL, back_end, &listener);
-	CHECK_EQ(ask_init(), 0);
-	memset(guest, 0, BYTES);
-	CHECK_EQ(ask_read(&test, guest), 0);
-	CHECK(all(guest, 'r'));
-	relay_destroy(&relay);
-	pthread_join(thread, NULL);
 }
 
 static void run(enum lie how, int listener, const char *path, char *guest,
@@ -356,30 +51,23 @@ static void run(enum lie how, int listener, const char *path, char *guest,
 			error = ask_read(&test, guest);
 			if (how != TWICE && how != JUMP)
 				CHECK(error == -EIO || error == -ENOTCONN);
-			if (how < SHORT || how == LEAVES)
+			if (how < SHORT)
 				while (ask_read(&test, guest) != -ENOTCONN)
 					usleep(1000);
 		}
 		if (how != HONEST)
 			CHECK_EQ(test.completions, 1);
 		CHECK_EQ(relay_in_flight(&relay), 0);
-		if (how == LEAVES) {
-			pthread_join(thread, NULL);
-			check_again(listener, guest);
-		} else {
-			relay_destroy(&relay);
-			pthread_join(thread, NULL);
-		}
+		relay_destroy(&relay);
+		pthread_join(thread, NULL);
 	}
 	ops->close(port);
 }
 
 int main(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char dir[] = "/tmp/crossfuse-test-XXXXXX";
-	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	int guest_fd = memfd_create("guest", 0);
+	char dir[] = "/tmp/crossfuse-test-XXXXXX", path[64];
+	int guest_fd = memfd_create("guest", 0), listener;
 	char *guest;
 
 	alarm(30);
@@ -388,13 +76,11 @@ int main(void)
 		return 1;
 	guest = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, guest_fd,
 		     0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir);
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(listener, 1) < 0)
-		return 1;
-	for (unsigned int i = 0; i < LIES; i++)
-		run((enum lie)i, listener, address.sun_path, guest, guest_fd);
-	unlink(address.sun_path);
+	snprintf(path, sizeof(path), "%s/s", dir);
+	listener = listen_at(path);
+	for (unsigned int i = 0; i < LEAVES; i++)
+		run((enum lie)i, listener, path, guest, guest_fd);
+	unlink(path);
 	rmdir(dir);
 	return check_result();
 }

@@ -292,9 +292,10 @@ int relay_memory(struct relay *relay, const struct relay_region *regions,
 	return 0;
 }
 
-bool relay_poll(struct relay *relay)
+bool relay_poll(struct relay *relay, bool more)
 {
 	(void)relay;
+	(void)more;
 	return false;
 }
 

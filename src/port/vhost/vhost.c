@@ -8,6 +8,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* After that what a client has cancelled is left to the back end. */
+#define CANCEL_SECONDS 5
+
 struct vhost_port {
 	struct server_port port;
 	const char *path;
@@ -32,91 +35,142 @@ static struct vhost_queue *choose(struct vhost_server *server, uint32_t opcode)
 	return &server->queues[1 + (mine - 1) % others];
 }
 
-/*
- * A client that begins, after the back end has ended, has one that was started
- * anew. Nothing else runs: not the reaper either, which has ended.
- */
-static int begin_anew(struct vhost_server *server)
+/* What the next back end is asked, should this one end. */
+static void save_init(struct vhost_server *server, const struct call *call)
 {
-	int ret;
+	vhost_forget_client(server);
+	server->init.len = 0;
+	if (call->head_len > sizeof(server->init.bytes))
+		return;
+	memcpy(server->init.bytes, call->head, call->head_len);
+	server->init.len = call->head_len;
+}
 
-	pthread_mutex_lock(&server->lock);
-	ret = atomic_load(&server->gone);
-	if (ret < 0) {
-		if (server->reaps)
-			pthread_join(server->reaper, NULL);
-		server->reaps = false;
-		ret = vhost_server_connect(server);
-		if (ret == 0)
-			ret = thread_start(&server->reaper, 0, vhost_reaper,
-					   server);
-		server->reaps = ret == 0;
-		if (ret < 0)
-			atomic_store(&server->gone, -ENOTCONN);
+/*
+ * What needs no back end. An INTERRUPT does not: no virtiofsd acts upon one,
+ * and that of QEMU (7.2) answers some twice, from memory that is freed.
+ */
+static bool ends_here(struct vhost_server *server, struct call *call)
+{
+	switch (call->state.opcode) {
+	case CF_INTERRUPT:
+		call_done(call);
+		return true;
+	case CF_DESTROY:
+		if (atomic_exchange(&server->inited, false) &&
+		    !atomic_load(&server->gone))
+			return false;
+		call_reply(call, 0);
+		return true;
+	case CF_INIT:
+		save_init(server, call);
+		return false;
+	default:
+		return false;
 	}
-	pthread_mutex_unlock(&server->lock);
-	return ret < 0 ? -ENOTCONN : 0;
+}
+
+/* Whose back end is no more has nothing to give back. */
+static bool end_stale(struct call *call)
+{
+	if (!crossfuse_opcode_has_reply(call->state.opcode))
+		call_done(call);
+	else if (call->state.opcode == CF_RELEASE ||
+		 call->state.opcode == CF_RELEASEDIR)
+		call_reply(call, 0);
+	else
+		return false;
+	return true;
+}
+
+/* With the queue's lock held. */
+static int put(struct vhost_queue *queue, struct vhost_flight *request)
+{
+	struct vhost_server *server = queue->server;
+	bool init = request->call->state.opcode == CF_INIT;
+	int gone = atomic_load(&server->gone), ret;
+
+	if (atomic_load(&server->cancelled))
+		return -EINTR;
+	if (gone && gone != -EAGAIN && !init)
+		return gone;
+	ret = vhost_nodes_request(server, request->call);
+	if (ret < 0)
+		return ret;
+	if (gone && init) {
+		atomic_store(&server->wanted, true);
+		vhost_wake(server);
+	}
+	vhost_list_add(&queue->waiting, request);
+	vhost_queue_send(queue);
+	return 0;
 }
 
 static int vhost_submit(struct server *base, struct call *call)
 {
 	struct vhost_server *server = server_of(base);
+	struct vhost_flight *request;
 	struct vhost_queue *queue;
-	struct vhost_flight *request = calloc(1, sizeof(*request));
-	int ret = 0;
+	int ret;
 
+	if (ends_here(server, call))
+		return 0;
+	request = calloc(1, sizeof(*request));
 	if (!request)
 		return -ENOMEM;
 	request->call = call;
-	if (call->state.opcode == CF_INIT && atomic_load(&server->gone))
-		ret = begin_anew(server);
-	if (ret < 0) {
-		free(request);
-		return ret;
-	}
+	call_waits(call);
 	queue = choose(server, call->state.opcode);
 	pthread_mutex_lock(&queue->lock);
-	ret = atomic_load(&server->gone);
-	if (ret == 0) {
-		vhost_list_add(&queue->waiting, request);
-		vhost_queue_send(queue);
-	}
+	ret = put(queue, request);
 	pthread_mutex_unlock(&queue->lock);
 	if (ret < 0)
 		free(request);
-	return ret;
+	return ret == -ESTALE && end_stale(call) ? 0 : ret;
 }
 
-static bool vhost_poll(struct server *base)
+/* What this thread sends goes to one queue, and comes back there. */
+static bool vhost_poll(struct server *base, bool more)
 {
 	struct vhost_server *server = server_of(base);
-	bool found = false;
+	struct vhost_queue *queue = choose(server, CF_GETATTR);
+	bool found;
 
-	for (unsigned int i = 0; i < server->queue_count; i++) {
-		struct vhost_queue *queue = &server->queues[i];
-
-		if (pthread_mutex_trylock(&queue->lock) != 0)
-			continue;
-		found = queue->runs && driver_ring_pending(&queue->queue->ring);
-		pthread_mutex_unlock(&queue->lock);
-		if (found)
-			return vhost_queue_reap(queue, false);
-	}
-	return false;
+	if (!more)
+		return vhost_queue_reap(queue, true);
+	if (pthread_mutex_trylock(&queue->lock) != 0)
+		return false;
+	found = queue->runs && driver_ring_pending(&queue->queue->ring);
+	if (queue->runs && !found)
+		driver_ring_disable(&queue->queue->ring);
+	pthread_mutex_unlock(&queue->lock);
+	return found && vhost_queue_reap(queue, false);
 }
 
-/* Nobody waits for what the back end still has. */
+/*
+ * Nobody waits for what the back end still has. What it may write to, or read
+ * from, in the client's memory is waited for, within reason.
+ */
 static void vhost_cancel(struct server *base)
 {
 	struct vhost_server *server = server_of(base);
 
+	atomic_store(&server->cancelled, true);
+	atomic_store(&server->patience,
+		     thread_now() + CANCEL_SECONDS * SECOND_NS);
 	for (unsigned int i = 0; i < VHOST_QUEUES; i++)
-		vhost_queue_abandon(&server->queues[i], -EINTR);
+		vhost_queue_abandon(&server->queues[i], -EINTR, false);
+	vhost_wake(server);
 }
 
+/* The client has no files any more: nor does the back end. */
 static void vhost_reset(struct server *base)
 {
-	(void)base;
+	struct vhost_server *server = server_of(base);
+
+	atomic_store(&server->patience, 0);
+	atomic_store(&server->cancelled, false);
+	vhost_forget_client(server);
 }
 
 static int vhost_memory(struct server *base, const struct relay_region *regions,
@@ -145,14 +199,17 @@ static void vhost_detach(struct server *base)
 {
 	struct vhost_server *server = server_of(base);
 
+	struct vhost_list sent[VHOST_QUEUES];
+
 	atomic_store(&server->closing, true);
 	vhost_wake(server);
-	if (server->reaps)
-		pthread_join(server->reaper, NULL);
+	pthread_join(server->reaper, NULL);
 	if (!atomic_load(
 		    &server->gone)) /* the first to be told is the device */
 		vhost_driver_stop(&server->driver);
-	vhost_server_disconnect(server);
+	vhost_server_disconnect(server, sent);
+	for (unsigned int i = 0; i < VHOST_QUEUES; i++)
+		vhost_fail(&sent[i], -ENOTCONN); /* whose clients have left */
 	free_server(server);
 }
 
@@ -194,19 +251,21 @@ static int vhost_attach(struct server_port *base, struct relay *relay,
 {
 	const struct vhost_port *port = (const struct vhost_port *)base;
 	struct vhost_server *server = new_server(port, relay);
+	struct vhost_list sent[VHOST_QUEUES];
 	int ret = -ENOMEM;
 
+	vhost_nodes_init();
 	if (!server)
 		goto fail;
 	ret = server->wake_fd < 0 ? -EMFILE : vhost_server_connect(server);
 	if (ret < 0)
 		goto fail;
+	vhost_server_begin(server);
 	ret = thread_start(&server->reaper, 0, vhost_reaper, server);
 	if (ret < 0) {
-		vhost_server_disconnect(server);
+		vhost_server_disconnect(server, sent);
 		goto fail;
 	}
-	server->reaps = true;
 	*ret_server = &server->server;
 	return 0;
 fail:
@@ -249,6 +308,7 @@ const struct server_port_ops vhost_port_ops = {
 	.scheme = "vhost",
 	.argument = "SOCKET",
 	.help = "pass requests on to a vhost-user back end: virtiofsd",
+	.options = vhost_options,
 	.open = vhost_open,
 	.attach = vhost_attach,
 	.close = vhost_close,

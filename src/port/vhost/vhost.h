@@ -6,6 +6,9 @@
  * end could change them under the translation's hands. The bytes of a file
  * stay where the client has them: the back end is given the guest's memory.
  *
+ * A back end that ends may be started again at its socket (vhost_return.c): the
+ * client stays, its nodes and handles are told from new ones (vhost_nodes.c).
+ *
  * Locks, in this order: the server's, queues' by their number, the pool's.
  * None is held when a call is ended.
  */
@@ -57,6 +60,7 @@ struct vhost_flight {
 	char *reply;
 	size_t reply_len; /* of it, in MEMORY */
 	bool in_place;	  /* the bytes of a READ are where they belong */
+	bool lends;	  /* the back end may use the client's own memory */
 };
 
 struct vhost_list {
@@ -78,6 +82,12 @@ struct vhost_queue {
 	bool broken;			  /* the back end broke the rules */
 };
 
+/* A message as the back end had it, or gave it. */
+struct vhost_saved {
+	size_t len;
+	uint64_t bytes[64];
+};
+
 struct vhost_server {
 	struct server server;
 	const char *path;
@@ -91,11 +101,26 @@ struct vhost_server {
 	struct vhost_queue queues[VHOST_QUEUES];
 	unsigned int queue_count; /* of them, the back end's */
 	pthread_t reaper;
-	bool reaps; /* REAPER is to be joined */
 	int wake_fd;
 	atomic_bool closing;
-	atomic_int gone; /* there is no back end: what calls get; 0: it is */
+	/*
+	 * 0; -EAGAIN: there is no back end, and calls wait for one; or what
+	 * they get. Set by the reaper, read with a queue's lock held.
+	 */
+	atomic_int gone;
+	atomic_bool wanted; /* a client begins, and there is no back end */
+	atomic_bool cancelled;
+	_Atomic(uint64_t) patience; /* when what is cancelled is left; 0 */
+	/* The back ends that there were before, for vhost_nodes.c. */
+	atomic_uint epoch;
+	atomic_bool wide;	/* this one needs all bits of its numbers */
+	atomic_bool no_handles; /* it opens nothing: all are 0 */
+	/* FUSE_INIT, for the next back end. */
+	struct vhost_saved init, init_reply;
+	atomic_bool inited; /* it has answered that */
 };
+
+extern const struct option *const vhost_options[];
 
 /* Sends what waits as far as there is room. With the queue's lock held. */
 void vhost_queue_send(struct vhost_queue *queue);
@@ -109,17 +134,59 @@ bool vhost_queue_reap(struct vhost_queue *queue, bool arm);
 /* Those of LIST that somebody waits for get ERROR; it is freed. */
 void vhost_fail(struct vhost_list *list, int error);
 
-/* Ends all calls of QUEUE; what the back end has stays its own. */
-void vhost_queue_abandon(struct vhost_queue *queue, int error);
+/*
+ * Ends calls of QUEUE; what the back end has stays its own. Those that lend it
+ * the client's memory are left alone, unless ALL.
+ */
+void vhost_queue_abandon(struct vhost_queue *queue, int error, bool all);
 
-/* vhost_setup.c: the connection. 0 or -errno, logged. */
+/*
+ * Asks the back end something of our own through QUEUE, that no call uses, and
+ * waits for the answer, in REPLY. 0; -ETIMEDOUT or another -errno. With the
+ * queue's lock held, or before it is used.
+ */
+int vhost_ask(struct vhost_server *server, struct vhost_driver_queue *queue,
+	      const struct vhost_saved *request, struct vhost_saved *reply);
+
+/* The same with FUSE_DESTROY, so that it closes all files of the client. */
+void vhost_forget_client(struct vhost_server *server);
+
+/* vhost_setup.c: the connection. 0 or -errno. */
 int vhost_server_connect(struct vhost_server *server);
-void vhost_server_disconnect(struct vhost_server *server);
+
+/* Lets calls go to the back end that is connected. */
+void vhost_server_begin(struct vhost_server *server);
+
+/*
+ * Ends the connection; none of its memory is used any more. RET_SENT, an array,
+ * is what the back end had of each queue.
+ */
+void vhost_server_disconnect(struct vhost_server *server,
+			     struct vhost_list *ret_sent);
 int vhost_set_memory(struct vhost_server *server,
 		     const struct relay_region *regions, unsigned int count);
 void vhost_wake(const struct vhost_server *server);
 
-/* The thread that ends calls whose client sleeps, and sees the end come. */
+/*
+ * vhost_return.c: the thread that ends calls whose client sleeps, sees the end
+ * of the back end come, and waits for another one.
+ */
 void *vhost_reaper(void *server);
+
+/* vhost_nodes.c. Once, before all else. */
+void vhost_nodes_init(void);
+
+/*
+ * Makes the numbers in a request the back end's. 0; -ESTALE: one of them was
+ * another back end's.
+ */
+int vhost_nodes_request(const struct vhost_server *server, struct call *call);
+
+/* Whether there are any but the root's. */
+bool vhost_nodes_named(const struct vhost_server *server, struct call *call);
+
+/* Makes the numbers in a reply, HEAD bytes at call->out, the client's. */
+void vhost_nodes_reply(struct vhost_server *server, struct call *call,
+		       size_t head);
 
 #endif

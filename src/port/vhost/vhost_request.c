@@ -174,6 +174,7 @@ static int send_one(struct vhost_queue *queue, struct vhost_flight *request)
 			    bound > OUT_HEADER &&
 			    reaches(driver, call->room, call->room_count,
 				    bound - OUT_HEADER);
+	request->lends = request->in_place || (direct && call->data_len);
 	request->reply_len = request->in_place ? OUT_HEADER : bound;
 	request->size = own + request->reply_len;
 	request->memory = vhost_pool_take(&server->pool, request->size);
@@ -209,8 +210,22 @@ void vhost_queue_send(struct vhost_queue *queue)
 			  strerror(-ret));
 }
 
+/* What the next back end has to agree to. */
+static void save_init(struct vhost_server *server, const struct call *call,
+		      size_t len)
+{
+	const struct cf_out_header *header = call->out;
+
+	if (header->error || len > sizeof(server->init_reply.bytes))
+		return;
+	memcpy(server->init_reply.bytes, call->out, len);
+	server->init_reply.len = len;
+	atomic_store(&server->inited, true);
+}
+
 /* The reply, LEN bytes long, is copied out before it is looked at. */
-static void answer(struct vhost_flight *request, size_t len)
+static void answer(struct vhost_server *server, struct vhost_flight *request,
+		   size_t len)
 {
 	struct call *call = request->call;
 	size_t head;
@@ -223,6 +238,10 @@ static void answer(struct vhost_flight *request, size_t len)
 		call_reply(call, 0); /* virtiofsd up to 1.13 has no answer */
 		return;
 	}
+	if (!call_resumes(call)) {
+		call_fail(call, -EINTR);
+		return;
+	}
 	head = crossfuse_reply_head_len(&call->state, len);
 	if (len < OUT_HEADER || !call_reserve(call, head - OUT_HEADER)) {
 		call_fail(call, -EIO);
@@ -231,6 +250,9 @@ static void answer(struct vhost_flight *request, size_t len)
 	memcpy(call->out, request->reply, head);
 	if (!request->in_place && len > head)
 		copy_out(call->room, request->reply + head, len - head);
+	if (call->state.opcode == CF_INIT)
+		save_init(server, call, head);
+	vhost_nodes_reply(server, call, head);
 	call_forward(call, head, len - head);
 }
 
@@ -283,7 +305,7 @@ bool vhost_queue_reap(struct vhost_queue *queue, bool arm)
 			queue->busy++;
 			pthread_mutex_unlock(&queue->lock);
 			if (request->call)
-				answer(request, len);
+				answer(server, request, len);
 			vhost_pool_give(&server->pool, request->memory,
 					request->size);
 			free(request);
@@ -311,8 +333,7 @@ void vhost_fail(struct vhost_list *list, int error)
 	}
 }
 
-/* Ends all calls of QUEUE; what the back end has stays its own. */
-void vhost_queue_abandon(struct vhost_queue *queue, int error)
+void vhost_queue_abandon(struct vhost_queue *queue, int error, bool all)
 {
 	struct vhost_list waiting;
 	struct vhost_flight *request;
@@ -326,7 +347,7 @@ void vhost_queue_abandon(struct vhost_queue *queue, int error)
 	do {
 		pthread_mutex_lock(&queue->lock);
 		request = queue->sent.first;
-		while (request && !request->call)
+		while (request && (!request->call || (request->lends && !all)))
 			request = request->next;
 		call = request ? request->call : NULL;
 		if (request)

@@ -14,7 +14,7 @@
 #define MEMORY_ADDR  (UINT64_C(1) << 52)
 #define MEMORY_BYTES ((size_t)128 << 20)
 
-#define ANSWER_SECONDS 10
+#define ANSWER_SECONDS 5
 
 /* How long requests may be under way when memory is taken away. */
 #define DRAIN_SECONDS 5
@@ -201,39 +201,47 @@ int vhost_server_connect(struct vhost_server *server)
 	int ret = open_driver(server);
 	const struct vhost_driver_region *own = driver->regions;
 
+	/* Calls know how many queues there are. */
+	if (ret == 0 && driver->queue_count < server->queue_count)
+		ret = -ENODEV;
 	if (ret < 0) {
 		vhost_driver_close(driver);
 		return ret;
 	}
 	vhost_pool_set(&server->pool, own->base + driver->taken,
 		       own->size - driver->taken);
-	server->queue_count = driver->queue_count;
-	for (unsigned int i = 0; i < driver->queue_count; i++) {
-		struct vhost_queue *queue = &server->queues[i];
-
-		pthread_mutex_lock(&queue->lock);
-		queue->queue = &driver->queues[i];
-		queue->broken = false;
-		queue->runs = true;
-		pthread_mutex_unlock(&queue->lock);
-	}
-	atomic_store(&server->gone, 0);
+	if (!server->queue_count)
+		server->queue_count = driver->queue_count;
 	return 0;
 }
 
-/* The back end is not there any more, and nothing comes back. */
-void vhost_server_disconnect(struct vhost_server *server)
+void vhost_server_begin(struct vhost_server *server)
 {
-	struct vhost_list lost[VHOST_QUEUES] = { 0 };
+	atomic_store(&server->wide, false);
+	atomic_store(&server->no_handles, false);
+	atomic_store(&server->gone, 0);
+	for (unsigned int i = 0; i < server->queue_count; i++) {
+		struct vhost_queue *queue = &server->queues[i];
 
-	atomic_store(&server->gone, -ENOTCONN);
+		pthread_mutex_lock(&queue->lock);
+		queue->queue = &server->driver.queues[i];
+		queue->broken = false;
+		queue->runs = true;
+		vhost_queue_send(queue);
+		pthread_mutex_unlock(&queue->lock);
+	}
+}
+
+void vhost_server_disconnect(struct vhost_server *server,
+			     struct vhost_list *ret_sent)
+{
 	for (unsigned int i = 0; i < VHOST_QUEUES; i++) {
 		struct vhost_queue *queue = &server->queues[i];
 
 		pthread_mutex_lock(&queue->lock);
 		queue->queue = NULL;
 		queue->runs = false;
-		lost[i] = queue->sent;
+		ret_sent[i] = queue->sent;
 		queue->sent = (struct vhost_list){ 0 };
 		pthread_cond_broadcast(&queue->drained);
 		while (queue->busy) /* the memory is about to go */
@@ -241,64 +249,4 @@ void vhost_server_disconnect(struct vhost_server *server)
 		pthread_mutex_unlock(&queue->lock);
 	}
 	vhost_driver_close(&server->driver);
-	for (unsigned int i = 0; i < VHOST_QUEUES; i++) {
-		vhost_fail(&lost[i], -ENOTCONN);
-		vhost_queue_abandon(&server->queues[i], -ENOTCONN);
-	}
-}
-
-static void drain(int fd)
-{
-	uint64_t count;
-
-	/* That there is nothing to read is no error. */
-	if (read(fd, &count, sizeof(count)) < 0)
-		return;
-}
-
-/* Sleeps until something came back. False: the back end is gone. */
-static bool wait_for_calls(struct vhost_server *server)
-{
-	struct pollfd fds[2 * VHOST_QUEUES + 2];
-	unsigned int count = server->queue_count, n = 0;
-
-	fds[n++] = (struct pollfd){ server->wake_fd, POLLIN, 0 };
-	fds[n++] = (struct pollfd){ server->driver.frontend.channel.fd,
-				    POLLRDHUP, 0 };
-	for (unsigned int i = 0; i < count; i++) {
-		struct vhost_driver_queue *queue = &server->driver.queues[i];
-
-		fds[n++] = (struct pollfd){ queue->call_fd, POLLIN, 0 };
-		fds[n++] = (struct pollfd){ queue->err_fd, POLLIN, 0 };
-	}
-	if (poll(fds, n, -1) < 0)
-		return errno == EINTR;
-	if (fds[0].revents)
-		drain(server->wake_fd);
-	for (unsigned int i = 0; i < count; i++) {
-		if (fds[2 + 2 * i].revents) {
-			drain(fds[2 + 2 * i].fd);
-			vhost_queue_reap(&server->queues[i], true);
-		}
-		if (fds[3 + 2 * i].revents || server->queues[i].broken)
-			return false;
-	}
-	return !fds[1].revents;
-}
-
-void *vhost_reaper(void *opaque)
-{
-	struct vhost_server *server = opaque;
-
-	while (!atomic_load(&server->closing) && wait_for_calls(server))
-		;
-	if (atomic_load(&server->closing))
-		return NULL;
-	log_error("%s: the back end is gone: the client gets ENOTCONN until it "
-		  "mounts anew",
-		  server->path);
-	pthread_mutex_lock(&server->lock);
-	vhost_server_disconnect(server);
-	pthread_mutex_unlock(&server->lock);
-	return NULL;
 }

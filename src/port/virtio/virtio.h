@@ -99,8 +99,9 @@ struct queue {
 	bool polled; /* there is no kick descriptor: look from time to time */
 	unsigned int spin_ns;	 /* how long to look for more before sleeping */
 	uint64_t no_spin_before; /* a time on the monotonic clock */
-	atomic_bool complained;	 /* about a reply that does not fit */
-	atomic_bool attention;	 /* do not spin: something is to be done */
+	bool sent; /* another program has a request since the last look */
+	atomic_bool complained; /* about a reply that does not fit */
+	atomic_bool attention;	/* do not spin: something is to be done */
 	/* Odd while the leader has a request; the watchdog looks at it. */
 	atomic_uint sequence;
 	unsigned int watched; /* SEQUENCE when the watchdog last looked */

@@ -160,6 +160,7 @@ static void park(struct queue *queue, struct virtio_call *vcall)
 	vcall->parked = true;
 	queue->parked++;
 	queue->touching += vcall->call.touches;
+	queue->sent = true;
 	if (queue->halt)
 		pthread_cond_broadcast(&queue->idle);
 }

@@ -25,8 +25,21 @@
 #define CROWDED_NS 50000U
 #define PAUSE_NS   100000000U
 
-/* Looks between two glances at the clock. */
-#define SPIN_LOOKS 64
+/*
+ * A request that another program has is looked for as long, whenever one was
+ * sent: to be woken for its reply costs as much as many replies take.
+ */
+#define REPLY_NS SPIN_MAX_NS
+
+/* Looks between two glances at the clock, and at the replies. */
+#define SPIN_LOOKS 16
+
+/* What came of looking. */
+enum seen {
+	NOTHING,
+	REQUEST,
+	REPLY,
+};
 
 static void relax(void)
 {
@@ -40,58 +53,80 @@ static void relax(void)
 }
 
 /*
- * Looks at the ring, without the lock. Whether something came in; *RET_NOW is
- * the time at the end.
+ * Looks at the ring, and for replies, without the lock. *RET_NOW is the time at
+ * the end.
  */
-static bool look_on(struct queue *queue, const struct virtqueue *vq,
-		    uint64_t until, uint64_t *ret_now)
+static enum seen look_on(struct queue *queue, const struct virtqueue *vq,
+			 uint64_t until, uint64_t *ret_now)
 {
 	struct relay *relay = queue->client->relay;
-	bool found = false;
+	enum seen seen = NOTHING;
 
 	do {
-		/* Whose answers have come meanwhile may send the next. */
-		relay_poll(relay);
-		for (unsigned int i = 0; i < SPIN_LOOKS && !found; i++) {
-			found = virtqueue_pending(vq);
+		if (relay_poll(relay, true))
+			seen = REPLY;
+		for (unsigned int i = 0; i < SPIN_LOOKS && !seen; i++) {
+			if (virtqueue_pending(vq))
+				seen = REQUEST;
 			relax();
 		}
 		*ret_now = thread_now();
-		if (found || atomic_load_explicit(&queue->attention,
-						  memory_order_relaxed))
+		if (seen || atomic_load_explicit(&queue->attention,
+						 memory_order_relaxed))
 			break;
 		/* Whoever sends the next request may need this very core. */
 		sched_yield();
 	} while (*ret_now < until);
-	return found;
+	if (relay_poll(relay, false) && !seen)
+		seen = REPLY;
+	return seen;
 }
 
-/* With the lock held, as below. Whether there is something to take. */
+/* How long to look; 0: not at all. With the lock held, as below. */
+static unsigned int look_ns(const struct queue *queue)
+{
+	if (queue->sent && queue->spin_ns < REPLY_NS)
+		return REPLY_NS;
+	return queue->spin_ns;
+}
+
+/* The next request does not come as soon as that. */
+static void look_less(struct queue *queue)
+{
+	queue->spin_ns /= 2;
+	if (queue->spin_ns < SPIN_LEAST_NS)
+		queue->spin_ns = 0;
+}
+
+/* Whether there is something to take. */
 static bool spin(struct queue *queue)
 {
-	struct view *view = queue->view;
-	struct virtqueue vq = queue->vq;
-	uint64_t until, now;
-	bool found;
+	enum seen seen = REPLY;
 
-	if (!queue->spin_ns)
-		return false;
-	until = thread_now() + queue->spin_ns;
-	/* The ring's memory stays while it is being looked at. */
-	view->holders++;
-	pthread_mutex_unlock(&queue->lock);
-	found = look_on(queue, &vq, until, &now);
-	pthread_mutex_lock(&queue->lock);
-	queue_view_drop(view);
-	if (now > until + CROWDED_NS) {
-		queue->spin_ns = 0;
-		queue->no_spin_before = now + PAUSE_NS;
-	} else if (!found) {
-		queue->spin_ns /= 2;
-		if (queue->spin_ns < SPIN_LEAST_NS)
+	while (seen == REPLY && look_ns(queue) && !queue->halt &&
+	       queue_usable(queue)) {
+		struct virtqueue vq = queue->vq;
+		struct view *view = queue->view;
+		uint64_t now = thread_now(), until = now + look_ns(queue);
+
+		if (now < queue->no_spin_before)
+			break;
+		/* The ring's memory stays while it is being looked at. */
+		view->holders++;
+		pthread_mutex_unlock(&queue->lock);
+		seen = look_on(queue, &vq, until, &now);
+		pthread_mutex_lock(&queue->lock);
+		queue_view_drop(view);
+		/* Others may be on their way back, too. */
+		queue->sent = seen == REPLY && queue->under_way;
+		if (now > until + CROWDED_NS) {
 			queue->spin_ns = 0;
+			queue->no_spin_before = now + PAUSE_NS;
+		} else if (!seen) {
+			look_less(queue);
+		}
 	}
-	return found;
+	return seen == REQUEST;
 }
 
 static void sleep_until_kick(struct queue *queue)
