@@ -264,8 +264,13 @@ static int enter_chroot(const char *path, const struct sandbox_options *options,
 	return ret == 0 && users ? user_namespace_become(&ids) : ret;
 }
 
+/* A parent waits here as well: see leave() of child.c. */
 static int enter_none(const char *path, struct sandbox_view *view)
 {
+	int ret = child_start();
+
+	if (ret != 0)
+		return ret;
 	view->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (view->proc_fd < 0) {
 		log_error("cannot use /proc/self/fd: %m: mount /proc");
@@ -298,8 +303,7 @@ static int give_up(const struct sandbox_options *options)
 	if (ret < 0)
 		return ret;
 	/* The change of capabilities has reset it. */
-	if (options->mode != SANDBOX_NONE)
-		child_end_with_parent();
+	child_end_with_parent();
 	return seccomp_enter(options);
 }
 

@@ -59,9 +59,9 @@ int sandbox_check(const char *path, const struct sandbox_options *options);
 
 /*
  * Enters the sandbox. There must be one thread only. 0: this is the process
- * that serves, a child but for SANDBOX_NONE; but for that mode, again, none of
- * its descriptors leads out of the directory, by ".." or otherwise. 1: this is
- * the parent, and the child has served and ended well. -errno, logged.
+ * that serves, a child; but for SANDBOX_NONE none of its descriptors leads out
+ * of the directory, by ".." or otherwise. 1: this is the parent, and the child
+ * has served and ended well. -errno, logged.
  */
 int sandbox_enter(const char *path, const struct sandbox_options *options,
 		  struct sandbox_view *ret_view);

@@ -2,6 +2,7 @@
 /* Each sandbox, as root and as an ordinary user, in a process of its own. */
 #include "../../src/log.h"
 #include "../../src/sandbox/sandbox.h"
+#include "../../src/sandbox/seccomp_filter.h"
 #include "../../src/sandbox/user_map.h"
 #include "dir-client.h"
 #include <grp.h>
@@ -194,14 +195,13 @@ static int behind_filter(void (*attempt)(void))
 	struct sandbox_options options = { .mode = SANDBOX_NONE,
 					   .seccomp = SECCOMP_KILL,
 					   .syslog = true };
-	struct sandbox_view view;
 	int status = 0;
 	pid_t child;
 
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		if (sandbox_enter(shared, &options, &view) < 0)
+		if (seccomp_enter(&options) < 0)
 			_exit(77);
 		attempt();
 		_exit(0);
