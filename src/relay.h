@@ -182,6 +182,14 @@ void relay_fail_all(struct relay *relay, int error);
 /* There is one again, in its place. */
 void relay_revive(struct relay *relay);
 
+/*
+ * The server's connection is lost, and another one will come: every call that
+ * is in flight now fails with what ERROR says of it, a negative errno. Those
+ * that come are submitted.
+ */
+void relay_fail_each(struct relay *relay,
+		     int (*error)(const struct call *call));
+
 /* For call.c: see there. */
 void relay_complete(struct call *call);
 void relay_forward(struct call *call);

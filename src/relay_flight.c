@@ -288,6 +288,23 @@ void relay_flight_fail(struct relay *relay, int error, bool dead)
 		relay_fail(call, error);
 }
 
+void relay_fail_each(struct relay *relay, int (*error)(const struct call *call))
+{
+	struct relay_flight *flight = relay->flight;
+	uint32_t count;
+
+	pthread_mutex_lock(&flight->lock);
+	count = crossfuse_inflight_count(&flight->table);
+	pthread_mutex_unlock(&flight->lock);
+	while (count--) {
+		struct call *call = take_oldest(flight);
+
+		if (!call)
+			return;
+		relay_fail(call, error(call));
+	}
+}
+
 void relay_flight_open(struct relay *relay, bool reset)
 {
 	struct relay_flight *flight = relay->flight;

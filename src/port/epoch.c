@@ -241,6 +241,16 @@ void epoch_notification(struct epoch *epoch, void *message, size_t len)
 	}
 }
 
+bool epoch_agrees(const struct cf_init_out *agreed,
+		  const struct cf_init_out *now)
+{
+	return now->minor == agreed->minor && now->flags == agreed->flags &&
+	       now->flags2 == agreed->flags2 &&
+	       now->time_gran == agreed->time_gran &&
+	       now->max_pages >= agreed->max_pages &&
+	       now->max_write >= agreed->max_write;
+}
+
 struct granted granted_first(const struct call *call, size_t out_len)
 {
 	return (struct granted){

@@ -39,6 +39,13 @@ void epoch_reply(struct epoch *epoch, struct call *call, size_t out_len);
 void epoch_notification(struct epoch *epoch, void *message, size_t len);
 
 /*
+ * Whether a server's answer to FUSE_INIT does for a client that has got AGREED,
+ * and cannot be told that anything is different now.
+ */
+bool epoch_agrees(const struct cf_init_out *agreed,
+		  const struct cf_init_out *now);
+
+/*
  * The files and handles that a reply gives to its client, one after the other:
  * ENTRY, or OPEN, or both; NULL for what there is not.
  */

@@ -79,7 +79,7 @@ def reply(unique, body=b"", error=0, length=None):
 def init_reply(unique, max_write=1 << 20):
     return reply(unique, struct.pack("<IIIIHHIIHHIII", 7, 36, 1 << 17, 0, 16,
                                      12, max_write, 1, 0, 0, 0, 0, 0) +
-                 bytes(16))
+                 bytes(20))
 
 
 def receive(peer, length):

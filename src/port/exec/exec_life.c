@@ -185,16 +185,6 @@ static ssize_t receive_init(struct exec_server *server, void *message)
 	return n;
 }
 
-/* The client cannot be told that anything is different now. */
-static bool is_as_agreed(const struct cf_init_out *agreed,
-			 const struct cf_init_out *now)
-{
-	return now->minor == agreed->minor && now->flags == agreed->flags &&
-	       now->flags2 == agreed->flags2 &&
-	       now->time_gran == agreed->time_gran &&
-	       now->max_write >= agreed->max_write;
-}
-
 /*
  * Has the new daemon agree to what its predecessor has. 0; -ENOTCONN: it has
  * died; -EPROTO, logged: it does not.
@@ -214,7 +204,7 @@ static int agree_again(struct exec_server *server)
 				       server->daemon.max_data);
 	if (!header->error &&
 	    (size_t)len >= sizeof(*header) + sizeof(server->talk.out) &&
-	    is_as_agreed(&server->talk.out, (const void *)(header + 1)))
+	    epoch_agrees(&server->talk.out, (const void *)(header + 1)))
 		return 0;
 	log_error("%s: started again, it answers FUSE_INIT otherwise than "
 		  "before: the client gets ENOTCONN; start crossfuse anew",

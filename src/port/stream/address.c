@@ -275,7 +275,7 @@ int address_listen(const struct address *address)
 	return fd;
 }
 
-int address_connect(const struct address *address, pid_t *ret_child)
+int address_connect(const struct address *address, bool again, pid_t *ret_child)
 {
 	int fd;
 
@@ -296,6 +296,9 @@ int address_connect(const struct address *address, pid_t *ret_child)
 	}
 	if (fd >= 0)
 		stream_socket_setup(fd);
+	else if (again)
+		log_debug("cannot connect to %s: %s", address->text,
+			  strerror(-fd));
 	else
 		log_error("cannot connect to %s: %s: start the server there",
 			  address->text, strerror(-fd));

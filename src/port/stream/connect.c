@@ -4,119 +4,26 @@
  * writes it; one thread reads what comes back. A conversation has a connection
  * of its own, so that the server forgets one that is over.
  */
+#include "connect.h"
 #include "../../log.h"
 #include "../../options.h"
-#include "../../relay.h"
 #include "../../thread.h"
-#include "../port.h"
-#include "stream.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Pieces of a request's data that are sent. */
 #define PIECES 64
 
+static uint64_t reconnect = RECONNECT_NEVER;
+
+static const struct option connect_rows[] = {
+	OPTION("reconnect", NUMBER, &reconnect, "SECONDS",
+	       "try to reach a lost server again; requests wait so long"),
+	{ 0 },
+};
+
 extern const struct server_port_ops connect_port_ops;
-
-struct connect_port {
-	struct server_port port; /* first */
-	struct address address;
-	struct layer_maker *tls; /* NULL: without */
-};
-
-struct connect_server {
-	struct server server; /* first */
-	struct connect_port *port;
-	struct relay *relay;
-	struct link link;
-	pid_t child;	       /* of a command; 0 */
-	bool connected;	       /* there is a link, if of no use maybe */
-	bool used;	       /* and its reader, since something was sent */
-	atomic_bool cancelled; /* it is of no use, and nobody need be told */
-	atomic_bool lost;      /* the same, and it was told */
-	pthread_t reader;
-	pthread_mutex_t lock; /* of all this */
-	char *notification;   /* STREAM_MAX_MESSAGE bytes */
-};
-
-static int make_link(struct connect_server *server, int fd)
-{
-	const struct connect_port *port = server->port;
-	const char *name = port->address.text;
-	struct layer *layer = NULL;
-	int ret = 0;
-
-	if (port->tls)
-		ret = port->tls->make(port->tls, fd,
-				      stream_options.tls_hostname
-					      ? stream_options.tls_hostname
-					      : port->address.host,
-				      &layer);
-	if (ret < 0) {
-		close(fd);
-		return ret;
-	}
-	ret = link_init(&server->link, fd, fd, layer);
-	if (ret < 0) {
-		log_error("%s: %s", name, strerror(-ret));
-		return ret;
-	}
-	ret = link_handshake(&server->link, name);
-	if (ret < 0)
-		link_destroy(&server->link);
-	return ret;
-}
-
-static int server_connect(struct connect_server *server)
-{
-	int fd, ret;
-
-	fd = address_connect(&server->port->address, &server->child);
-	if (fd < 0)
-		return fd;
-	ret = make_link(server, fd);
-	if (ret < 0) {
-		if (server->child)
-			command_end(server->child, server->port->address.text);
-		server->child = 0;
-		return ret;
-	}
-	server->connected = true;
-	server->used = false;
-	server->cancelled = false;
-	atomic_store(&server->lost, false);
-	return 0;
-}
-
-static void server_disconnect(struct connect_server *server)
-{
-	if (!server->connected)
-		return;
-	link_end(&server->link);
-	if (server->used)
-		pthread_join(server->reader, NULL);
-	link_destroy(&server->link);
-	if (server->child)
-		command_end(server->child, server->port->address.text);
-	server->child = 0;
-	server->connected = false;
-	server->used = false;
-}
-
-/* Every call gets ENOTCONN at once, those that wait and those that come. */
-static void lose(struct connect_server *server, int error)
-{
-	link_end(&server->link);
-	/* Whoever has ended it sees to that. */
-	if (error == -ECANCELED || server->cancelled ||
-	    atomic_exchange(&server->lost, true))
-		return;
-	log_error("%s: the server is lost: %s", server->port->address.text,
-		  link_error(&server->link, error));
-	relay_fail_all(server->relay, -ENOTCONN);
-}
 
 static int read_notification(struct connect_server *server,
 			     const struct cf_out_header *header)
@@ -135,6 +42,7 @@ static int read_notification(struct connect_server *server,
 		return ret;
 	iov.iov_base = server->notification;
 	iov.iov_len = header->len;
+	epoch_notification(&server->epoch, server->notification, header->len);
 	ret = relay_notify(server->relay, &iov, 1);
 	if (ret == -EBADMSG)
 		log_warn("%s: a malformed notification is thrown away",
@@ -184,7 +92,7 @@ static int read_reply(struct connect_server *server, struct call *call,
 			 "the caller gets EIO",
 			 name, len, call->state.opcode);
 		ret = link_skip(&server->link, len - sizeof(*header));
-		call_fail(call, ret < 0 ? -ENOTCONN : -EIO);
+		call_fail(call, ret < 0 ? connect_lost_error(call) : -EIO);
 		return ret;
 	}
 	memcpy(call->out, header, sizeof(*header));
@@ -192,11 +100,17 @@ static int read_reply(struct connect_server *server, struct call *call,
 			head_len - sizeof(*header));
 	if (ret == 0)
 		ret = read_data(&server->link, call, len - head_len);
-	if (ret == 0)
-		call_forward(call, head_len, len - head_len);
+	if (ret < 0) {
+		call_fail(call, server->cancelled ? -EINTR
+						  : connect_lost_error(call));
+		return ret;
+	}
+	if (call->state.opcode == CF_INIT)
+		connect_agreed(server, call, head_len);
 	else
-		call_fail(call, server->cancelled ? -EINTR : -ENOTCONN);
-	return ret;
+		epoch_reply(&server->epoch, call, head_len);
+	call_forward(call, head_len, len - head_len);
+	return 0;
 }
 
 /* 1; 0: the server has closed the connection; -errno. */
@@ -237,8 +151,7 @@ static void *reader_main(void *opaque)
 
 	do {
 		ret = read_message(server);
-	} while (ret > 0);
-	lose(server, ret);
+	} while (ret > 0 || connect_again(server, ret));
 	return NULL;
 }
 
@@ -250,42 +163,64 @@ static int make_ready(struct connect_server *server, const struct call *call)
 {
 	int ret = 0;
 
-	pthread_mutex_lock(&server->lock);
-	if (server->used)
-		goto unlock;
+	if (atomic_load(&server->used))
+		return 0;
 	/* Another conversation than INIT's has ended with its connection. */
+	if (!server->connected && call->state.opcode != CF_INIT)
+		return -ENOTCONN;
 	if (!server->connected)
-		ret = call->state.opcode == CF_INIT ? server_connect(server)
-						    : -ENOTCONN;
-	if (ret == 0)
+		ret = connect_begin(server);
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&server->lock);
+	if (!server->used)
 		ret = thread_start(&server->reader, 0, reader_main, server);
 	if (ret == 0)
-		server->used = true;
-unlock:
+		atomic_store(&server->used, true);
 	pthread_mutex_unlock(&server->lock);
 	return ret;
 }
 
-static int connect_submit(struct server *base, struct call *call)
+/* With the gate held. */
+static int send_call(struct connect_server *server, struct call *call)
 {
-	struct connect_server *server = (struct connect_server *)base;
-	struct iovec iov[PIECES + 1];
+	struct iovec iov[PIECES + 1] = { { call->head, call->head_len } };
 	int ret;
 
-	if (call->data_count > PIECES)
-		return -EIO;
-	ret = make_ready(server, call);
+	if (call->state.opcode == CF_INIT)
+		connect_asked(server, call);
+	else if (call->state.opcode == CF_DESTROY)
+		connect_destroyed(server);
+	ret = epoch_request(&server->epoch, call);
 	if (ret < 0)
-		return ret;
-	iov[0].iov_base = call->head;
+		return ret == -ENOENT ? 0 : ret;
 	iov[0].iov_len = call->head_len;
 	for (unsigned int i = 0; i < call->data_count; i++)
 		iov[i + 1] = call->data[i];
 	ret = link_write(&server->link, iov, (int)call->data_count + 1);
 	if (ret == 0)
 		return 0;
-	lose(server, ret);
-	return server->cancelled ? -EINTR : -ENOTCONN;
+	/* The reader finds it at its end, and sees to the rest. */
+	if (server->port->reconnect == RECONNECT_NEVER)
+		connect_lose(server, ret);
+	return server->cancelled ? -EINTR : connect_lost_error(call);
+}
+
+static int connect_submit(struct server *base, struct call *call)
+{
+	struct connect_server *server = (struct connect_server *)base;
+	int ret;
+
+	if (call->data_count > PIECES)
+		return -EIO;
+	ret = make_ready(server, call);
+	if (ret == 0)
+		ret = connect_enter(server, call);
+	if (ret < 0)
+		return crossfuse_opcode_has_reply(call->state.opcode) ? ret : 0;
+	ret = send_call(server, call);
+	pthread_rwlock_unlock(&server->gate);
+	return ret;
 }
 
 /* What waits in submit() for a server that does not read ends, too. */
@@ -293,12 +228,8 @@ static void connect_cancel(struct server *base)
 {
 	struct connect_server *server = (struct connect_server *)base;
 
-	pthread_mutex_lock(&server->lock);
-	if (server->used) {
-		server->cancelled = true;
-		link_end(&server->link);
-	}
-	pthread_mutex_unlock(&server->lock);
+	if (server->used)
+		connect_cut(server);
 }
 
 /* The next conversation begins with a connection. */
@@ -306,21 +237,28 @@ static void connect_reset(struct server *base)
 {
 	struct connect_server *server = (struct connect_server *)base;
 
-	pthread_mutex_lock(&server->lock);
-	if (server->used)
-		server_disconnect(server);
-	pthread_mutex_unlock(&server->lock);
+	if (!server->used)
+		return;
+	connect_cut(server);
+	connect_end(server);
+}
+
+static void destroy(struct connect_server *server)
+{
+	pthread_cond_destroy(&server->changed);
+	pthread_mutex_destroy(&server->lock);
+	pthread_rwlock_destroy(&server->gate);
+	free(server->notification);
+	free(server);
 }
 
 static void connect_detach(struct server *base)
 {
 	struct connect_server *server = (struct connect_server *)base;
 
-	server->cancelled = true;
-	server_disconnect(server);
-	pthread_mutex_destroy(&server->lock);
-	free(server->notification);
-	free(server);
+	connect_cut(server);
+	connect_end(server);
+	destroy(server);
 }
 
 static const struct server_ops connect_server_ops = {
@@ -343,12 +281,16 @@ static int connect_attach(struct server_port *base, struct relay *relay,
 	server->server.ops = &connect_server_ops;
 	server->port = (struct connect_port *)base;
 	server->relay = relay;
-	ret = server_connect(server);
+	server->epoch.number = server->port->reconnect == RECONNECT_NEVER ? 0
+									  : 1;
+	pthread_rwlock_init(&server->gate, NULL);
+	pthread_mutex_init(&server->lock, NULL);
+	thread_cond_init(&server->changed);
+	ret = connect_begin(server);
 	if (ret < 0) {
-		free(server);
+		destroy(server);
 		return ret;
 	}
-	pthread_mutex_init(&server->lock, NULL);
 	*ret_server = &server->server;
 	return 0;
 }
@@ -372,6 +314,7 @@ static int connect_open(const char *argument, const struct options *options,
 	if (!port)
 		return -ENOMEM;
 	port->port.ops = &connect_port_ops;
+	port->reconnect = reconnect;
 	ret = address_parse("connect", argument, &port->address);
 	if (ret == 0)
 		ret = stream_secure("connect", &port->address, options->client,
@@ -384,7 +327,8 @@ static int connect_open(const char *argument, const struct options *options,
 	return 0;
 }
 
-static const struct option *const option_lists[] = { stream_rows, NULL };
+static const struct option *const option_lists[] = { stream_rows, connect_rows,
+						     NULL };
 
 const struct server_port_ops connect_port_ops = {
 	.scheme = "connect",

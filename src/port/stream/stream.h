@@ -68,9 +68,11 @@ int address_listen(const struct address *address);
 
 /*
  * Connects, or starts the command: the socket, which does not block; or -errno,
- * logged. *RET_CHILD: the command's process, or 0.
+ * logged, but quietly if it is tried AGAIN. *RET_CHILD: the command's process,
+ * or 0.
  */
-int address_connect(const struct address *address, pid_t *ret_child);
+int address_connect(const struct address *address, bool again,
+		    pid_t *ret_child);
 
 /*
  * options.c: what is to lie between the port and its peers at ADDRESS (NULL:
