@@ -78,6 +78,14 @@ struct call {
 	bool waits;
 	bool touches; /* of one that waits: it uses DATA or ROOM after that */
 
+	/*
+	 * With a reply to OPEN, CREATE or TMPFILE: a descriptor of the regular
+	 * file, which a client that is the kernel of this machine may have read
+	 * and written in the server's place; with that to INIT, one of where
+	 * such files may be. The server's, until complete() returns. -1: none.
+	 */
+	int backing_fd;
+
 	/* The relay's. */
 	struct relay *relay;
 	struct crossfuse_call state; /* what the session remembers */

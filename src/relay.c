@@ -458,6 +458,7 @@ void relay_submit(struct relay *relay, struct call *call)
 
 	call->relay = relay;
 	call->waits = false;
+	call->backing_fd = -1;
 	call->touches = false;
 	call->meter = NULL;
 	if (!(runs_alone(call) ? enter_alone(relay, call) : enter(relay))) {

@@ -364,6 +364,7 @@ ssize_t op_init(struct op *op)
 	op->dir->agreed = agreed;
 	op->dir->numbers.announced = agreed.flags & CF_INIT_SUBMOUNTS;
 	op->dir->numbers.relay = op->call->relay;
+	op->call->backing_fd = atomic_load(&op->dir->root->fd);
 	return (ssize_t)init_reply(op->dir, &in, call_out_arg(op->call));
 }
 

@@ -159,7 +159,7 @@ static ssize_t finish_create(struct op *op, const char *name, int fd, int flags)
 		return ret;
 	}
 	inode = handle->inode;
-	open_fill(op->dir, inode, handle_publish(handle),
+	open_fill(op, inode, fd, handle_publish(handle),
 		  (struct cf_open_out *)(entry + 1));
 	entry_fill(op->dir, op->inode, inode, &st, entry);
 	inode_put(op->dir, inode);
@@ -182,7 +182,7 @@ static ssize_t opened_reply(struct op *op, struct inode *inode,
 		inode_forget(op->dir, inode, 1);
 		return ret;
 	}
-	open_fill(op->dir, inode, fh, (struct cf_open_out *)(entry + 1));
+	open_fill(op, inode, fd, fh, (struct cf_open_out *)(entry + 1));
 	entry_fill(op->dir, op->inode, inode, st, entry);
 	return sizeof(*entry) + sizeof(struct cf_open_out);
 }

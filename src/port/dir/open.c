@@ -3,6 +3,7 @@
 #include "open.h"
 #include "lock.h"
 #include "removal.h"
+#include "xattrmap.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -45,13 +46,30 @@ static uint32_t reply_flags(const struct dir *dir, const struct inode *inode)
 	}
 }
 
-void open_fill(const struct dir *dir, const struct inode *inode, uint64_t fh,
+/*
+ * Whether a file may be read and written without being asked here. O_DIRECT
+ * would go to this machine's disk, and what is kept of capabilities under
+ * another name would stay.
+ */
+static bool may_go_around(const struct op *op, const struct inode *inode)
+{
+	const struct dir_options *options = op->dir->options;
+	const uint32_t *flags = op->arg; /* the first field of each of them */
+
+	return inode->type == S_IFREG &&
+	       (options->allow_direct_io || !(*flags & O_DIRECT)) &&
+	       xattrmap_keeps(options->xattrmap, "security.capability");
+}
+
+void open_fill(struct op *op, const struct inode *inode, int fd, uint64_t fh,
 	       struct cf_open_out *out)
 {
 	*out = (struct cf_open_out){
 		.fh = fh,
-		.open_flags = reply_flags(dir, inode),
+		.open_flags = reply_flags(op->dir, inode),
 	};
+	if (may_go_around(op, inode))
+		op->call->backing_fd = fd;
 }
 
 int open_inode(struct dir *dir, struct inode *inode, int flags)
@@ -90,7 +108,7 @@ static ssize_t open_reply(struct op *op, int fd, int flags)
 		close(fd);
 		return ret;
 	}
-	open_fill(op->dir, op->inode, fh, out);
+	open_fill(op, op->inode, fd, fh, out);
 	return sizeof(*out);
 }
 

@@ -8,8 +8,8 @@
 /* Of a client's open flags those that may act here, in this mode of cache. */
 int open_flags(const struct dir *dir, int flags);
 
-/* The reply. */
-void open_fill(const struct dir *dir, const struct inode *inode, uint64_t fh,
+/* The reply to what has opened INODE as FD, and made that handle FH. */
+void open_fill(struct op *op, const struct inode *inode, int fd, uint64_t fh,
 	       struct cf_open_out *out);
 
 /* Opens with flags from open_flags(); a descriptor or -errno. */

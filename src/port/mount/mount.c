@@ -42,7 +42,15 @@ static const struct option_choice io_uring_modes[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_choice passthrough_modes[] = {
+	{ "auto", PASSTHROUGH_AUTO },
+	{ "on", PASSTHROUGH_ON },
+	{ "off", PASSTHROUGH_OFF },
+	{ NULL, 0 },
+};
+
 static int io_uring_mode;
+static int passthrough_mode;
 static const char *mount_options;
 
 /* What mount(8) and mount.fuse3(8) mean for themselves, and may pass on. */
@@ -86,6 +94,10 @@ static const struct option rows[] = {
 	OPTION("io-uring", CHOICE, &io_uring_mode, "MODE",
 	       "talk to the kernel through io_uring: auto (default), on, off",
 	       .choices = io_uring_modes),
+	OPTION("passthrough", CHOICE, &passthrough_mode, "MODE",
+	       "open files that the kernel reads and writes by itself: auto "
+	       "(default), on, off",
+	       .choices = passthrough_modes),
 	OPTION("s", NOTHING, NULL, NULL, NULL), /* libfuse's: one thread */
 	{ 0 },
 };
@@ -241,6 +253,15 @@ static int find_directory(const char *name, char **ret_name)
 
 static const struct client_ops mount_client_ops;
 
+/* It takes CAP_SYS_ADMIN, and data that is to be recorded comes this way. */
+static enum passthrough_mode choose_passthrough(const struct options *options)
+{
+	if (passthrough_mode == PASSTHROUGH_AUTO &&
+	    (geteuid() != 0 || options->trace_data))
+		return PASSTHROUGH_OFF;
+	return (enum passthrough_mode)passthrough_mode;
+}
+
 static int mount_open(const char *argument, const struct options *all,
 		      struct client_port **ret_port)
 {
@@ -258,6 +279,7 @@ static int mount_open(const char *argument, const struct options *all,
 	port->port.ops = &mount_port_ops;
 	client = &port->client;
 	client->client.ops = &mount_client_ops;
+	client->passthrough_mode = choose_passthrough(all);
 	client->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (client->stop_fd < 0) {
 		ret = -errno;
@@ -355,6 +377,7 @@ static int mount_serve(struct client *base, struct relay *relay)
 	client->rings = NULL;
 	relay_reset(relay);
 	buffered_calls_destroy(&client->calls);
+	passthrough_free(client);
 	return client->refused;
 }
 

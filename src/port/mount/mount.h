@@ -34,7 +34,7 @@ struct mount_call {
 	int fd; /* the descriptor it was read from, which takes its answer */
 	struct ring *ring; /* of RING_ENTRY */
 	unsigned int ring_entry;
-	bool offers_io_uring; /* FUSE_INIT: the kernel would like to */
+	uint64_t offered; /* FUSE_INIT: what the kernel would like to */
 };
 
 /* mount_call.c */
@@ -116,7 +116,7 @@ int mount_write(int fd, const struct iovec *iov, int count);
 /* mount_guard.c: a process that unmounts when this one has ended. */
 struct mount_guard {
 	pid_t parent; /* the process that started it */
-	int life;     /* closed when that ends, at the latest */
+	int life;     /* a socket; closed when that ends, at the latest */
 	int done;     /* closed at its other end when it has unmounted */
 };
 
@@ -128,8 +128,41 @@ struct mount_guard {
 int mount_guard_start(struct mount_guard *guard, struct fuse_session *session,
 		      const char *where);
 
+/*
+ * A number of FD's file for the kernel of this mount, above 0, or -errno: that
+ * takes CAP_SYS_ADMIN, which a server that is confined does not have. Not by
+ * several threads at a time.
+ */
+int32_t mount_guard_backing_open(const struct mount_guard *guard, int fd);
+void mount_guard_backing_close(const struct mount_guard *guard, int32_t id);
+
 /* Lets it unmount; the process that started it waits for that. */
 void mount_guard_end(struct mount_guard *guard);
+
+/* mount_passthrough.c: files that the kernel reads and writes by itself. */
+enum passthrough_mode {
+	PASSTHROUGH_AUTO,
+	PASSTHROUGH_ON,
+	PASSTHROUGH_OFF
+};
+
+struct passthrough;
+
+/*
+ * OUT, the reply to FUSE_INIT of a kernel that can, offers it; FD is what came
+ * with that reply. 0 or -errno, not logged.
+ */
+int passthrough_init(struct mount_client *client, int fd,
+		     struct cf_init_out *out);
+
+/* The file NODEID was opened as OUT says, and may be passed through as FD. */
+void passthrough_open(struct mount_client *client, uint64_t nodeid, int fd,
+		      struct cf_open_out *out);
+
+/* One of its RELEASEs has come. */
+void passthrough_release(struct mount_client *client, uint64_t nodeid);
+
+void passthrough_free(struct mount_client *client);
 
 /* mount.c */
 enum io_uring_mode {
@@ -150,6 +183,8 @@ struct mount_client {
 	struct buffered_calls calls;
 	struct mount_guard guard;
 	struct notifier notifier;
+	enum passthrough_mode passthrough_mode;
+	struct passthrough *passthrough; /* NULL: none */
 	int refused;	      /* -errno: the server has refused FUSE_INIT */
 	atomic_bool ending;   /* stop(), or the mount is gone */
 	atomic_bool stopping; /* no request is read any more */

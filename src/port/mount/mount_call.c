@@ -8,6 +8,26 @@
 /* Calls kept for reuse; each may have touched 2 MiB. */
 #define CALLS_KEPT 64
 
+static void offer_passthrough(struct mount_call *mcall, struct cf_init_out *out)
+{
+	struct mount_client *client = mcall->client;
+	int ret = -EOPNOTSUPP;
+
+	if (mcall->offered & CF_INIT_PASSTHROUGH)
+		ret = passthrough_init(client, mcall->base.call.backing_fd,
+				       out);
+	if (ret < 0 && client->passthrough_mode == PASSTHROUGH_ON)
+		log_warn("%s: --passthrough on: %s: all goes through the "
+			 "server",
+			 client->where,
+			 mcall->offered & CF_INIT_PASSTHROUGH ? "not with this "
+								"server and "
+								"its options"
+							      : "this kernel "
+								"does not do "
+								"it");
+}
+
 /*
  * What kernel and port agree on, whatever the server offers: a message has
  * room in our buffers, and io_uring is between the two alone.
@@ -17,7 +37,8 @@ static void arrange_init(struct mount_call *mcall)
 	struct mount_client *client = mcall->client;
 	struct cf_init_out *out = call_out_arg(&mcall->base.call);
 	const struct cf_out_header *header = mcall->base.call.out;
-	const uint32_t high = (uint32_t)(CF_INIT_OVER_IO_URING >> 32);
+	const uint32_t local =
+		(uint32_t)((CF_INIT_OVER_IO_URING | CF_INIT_PASSTHROUGH) >> 32);
 
 	if (header->error || mcall->base.call.out_len < sizeof(*header) + 64)
 		return;
@@ -25,11 +46,13 @@ static void arrange_init(struct mount_call *mcall)
 		out->max_write = MOUNT_MAX_DATA;
 	if (!(out->flags & CF_INIT_EXT))
 		out->flags2 = 0;
-	out->flags2 &= ~high;
-	if (!client->rings || !mcall->offers_io_uring)
+	out->flags2 &= ~local;
+	if (client->passthrough_mode != PASSTHROUGH_OFF)
+		offer_passthrough(mcall, out);
+	if (!client->rings || !(mcall->offered & CF_INIT_OVER_IO_URING))
 		return;
 	out->flags |= CF_INIT_EXT;
-	out->flags2 |= high;
+	out->flags2 |= (uint32_t)(CF_INIT_OVER_IO_URING >> 32);
 	client->rings_started = true;
 }
 
@@ -77,6 +100,26 @@ static void hand_over(struct mount_call *mcall)
 	answer_error(mcall, -EIO);
 }
 
+/* A file has been opened, if one has. */
+static void arrange_open(struct mount_call *mcall)
+{
+	struct call *call = &mcall->base.call;
+	const struct cf_out_header *header = call->out;
+	struct cf_create_out *created = call_out_arg(call);
+	const uint32_t opcode = call->state.opcode;
+
+	if (header->error)
+		return;
+	if (opcode == CF_OPEN &&
+	    call->out_len >= sizeof(*header) + sizeof(struct cf_open_out))
+		passthrough_open(mcall->client, call_in(call)->nodeid,
+				 call->backing_fd, call_out_arg(call));
+	else if ((opcode == CF_CREATE || opcode == CF_TMPFILE) &&
+		 call->out_len >= sizeof(*header) + sizeof(*created))
+		passthrough_open(mcall->client, created->entry.nodeid,
+				 call->backing_fd, &created->open);
+}
+
 /* FUSE_INIT is answered, after which the kernel does not ask again. */
 static void tell_ready(struct mount_call *mcall)
 {
@@ -103,6 +146,8 @@ static void complete(struct call *call)
 
 	if (init)
 		arrange_init(mcall);
+	else if (client->passthrough && call->out_len)
+		arrange_open(mcall);
 	if (call->out_len)
 		hand_over(mcall);
 	if (init && client->rings_started &&
@@ -156,10 +201,12 @@ void mount_call_submit(struct mount_call *mcall, size_t head_len)
 	const struct cf_in_header *in = (const void *)mcall->base.in;
 	const struct cf_init_in *init = (const void *)(in + 1);
 
-	mcall->offers_io_uring =
-		in->opcode == CF_INIT &&
-		head_len >= sizeof(*in) + sizeof(*init) &&
-		(init->flags & CF_INIT_EXT) &&
-		(init->flags2 & (uint32_t)(CF_INIT_OVER_IO_URING >> 32));
+	mcall->offered = 0;
+	if (in->opcode == CF_INIT && head_len >= sizeof(*in) + sizeof(*init) &&
+	    init->flags & CF_INIT_EXT)
+		mcall->offered = (uint64_t)init->flags2 << 32;
+	/* With this request the kernel is done with the file. */
+	if (in->opcode == CF_RELEASE && mcall->client->passthrough)
+		passthrough_release(mcall->client, in->nodeid);
 	buffered_call_submit(&mcall->base, head_len);
 }
