@@ -123,6 +123,8 @@ int main(int argc, char **argv)
 			command = &commands[i];
 	if (strstr(called_as(argv[0]), "fusermount"))
 		ret = exec_fusermount(argc, argv);
+	else if (argc > 1 && strcmp(argv[0], EXEC_DEVICE_NAME) == 0)
+		ret = exec_device(argv + 1);
 	else if (command)
 		ret = command->run(argc - 1, argv + 1);
 	else

@@ -13,6 +13,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* The socket's number in the daemon, out of the way of its own. */
+#define EXEC_DEVICE_FD 199
+
 /* exec_daemon.c */
 struct daemon {
 	pid_t pid; /* and its process group; 0: it has been ended */
@@ -25,7 +28,7 @@ struct daemon {
 /*
  * Starts COMMAND by the shell. "{}" in it is its device as /dev/fd/N; "{dir}" a
  * directory, for a daemon that takes nothing else, which gets the device from
- * a fusermount of ours. 0 or -errno, logged.
+ * a fusermount of ours; "{mount}" the same for one that mounts by itself. 0 or -errno, logged.
  */
 int daemon_start(const char *command, struct daemon *ret_daemon);
 
@@ -36,8 +39,14 @@ int daemon_start(const char *command, struct daemon *ret_daemon);
  */
 void daemon_end(struct daemon *daemon, int *ret_status);
 
+/* exec_device.c */
+
 /* crossfuse as fusermount or fusermount3, started by a daemon. */
 int exec_fusermount(int argc, char **argv);
+
+/* crossfuse under this name runs ARGV, which opens /dev/fuse. */
+#define EXEC_DEVICE_NAME "crossfuse-device"
+int exec_device(char **argv);
 
 /* exec_bound.c: what it arranges in messages, all in this machine's form. */
 

@@ -17,9 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The socket's number in the daemon, out of the way of its own. */
-#define DEVICE_FD 199
-#define DEVICE	  "/dev/fd/199"
+#define DEVICE "/dev/fd/199"
 
 /* A message with 1 MiB of data, and what the kernel counts with it. */
 #define SOCKET_BYTES (4 << 20)
@@ -34,6 +32,7 @@
 /* Where the mount point stands in a command. */
 #define HOLDER_DEVICE "{}"
 #define HOLDER_DIR    "{dir}"
+#define HOLDER_MOUNT  "{mount}"
 
 /* In the daemon's own directory. */
 #define MOUNT_POINT "mnt"
@@ -128,6 +127,7 @@ static int make_directory(const char *program, char **ret_dir)
 struct start {
 	char *text;
 	char *words[4]; /* VARIABLE=value; NULL at the end */
+	bool watched;	/* by exec_device() */
 };
 
 static void free_start(struct start *start)
@@ -137,12 +137,27 @@ static void free_start(struct start *start)
 		free(start->words[i]);
 }
 
-static int with_directory(const char *command, struct start *start,
-			  char **ret_dir)
+/* What {dir} needs around its command, FILLED. */
+static int prepare_name_space(const char *filled, const char *program,
+			      const char *dir, struct start *start)
+{
+	const char *path = getenv("PATH");
+
+	start->text =
+		strdup(geteuid() == 0 ? AS_ROOT PREPARE : AS_USER PREPARE);
+	if (!start->text ||
+	    asprintf(&start->words[0], "CROSSFUSE_COMMAND=%s", filled) < 0 ||
+	    asprintf(&start->words[1], "CROSSFUSE_PROGRAM=%s", program) < 0 ||
+	    asprintf(&start->words[2], "PATH=%s:%s", dir, path ? path : "") < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int with_directory(const char *command, const char *holder,
+			  struct start *start, char **ret_dir)
 {
 	char program[PATH_MAX], *dir = NULL, *place, *filled = NULL;
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-	const char *path = getenv("PATH");
 	int ret;
 
 	if (n < 0)
@@ -152,15 +167,14 @@ static int with_directory(const char *command, struct start *start,
 	if (ret < 0)
 		return ret;
 	if (asprintf(&place, "%s/" MOUNT_POINT, dir) >= 0) {
-		filled = fill_in(command, HOLDER_DIR, place);
+		filled = fill_in(command, holder, place);
 		free(place);
 	}
-	start->text =
-		strdup(geteuid() == 0 ? AS_ROOT PREPARE : AS_USER PREPARE);
-	if (!filled || !start->text ||
-	    asprintf(&start->words[0], "CROSSFUSE_COMMAND=%s", filled) < 0 ||
-	    asprintf(&start->words[1], "CROSSFUSE_PROGRAM=%s", program) < 0 ||
-	    asprintf(&start->words[2], "PATH=%s:%s", dir, path ? path : "") < 0)
+	if (!filled)
+		ret = -ENOMEM;
+	else if (!start->watched)
+		ret = prepare_name_space(filled, program, dir, start);
+	else if (asprintf(&start->text, "exec %s", filled) < 0)
 		ret = -ENOMEM;
 	free(filled);
 	if (ret < 0) {
@@ -229,7 +243,8 @@ static char **extended_environment(const struct start *start)
 
 static int spawn(const struct start *start, int fd, pid_t *ret_pid)
 {
-	char *const argv[] = { "sh", "-c", start->text, NULL };
+	char *const argv[] = { EXEC_DEVICE_NAME, "sh", "-c", start->text,
+			       NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -255,9 +270,13 @@ static int spawn(const struct start *start, int fd, pid_t *ret_pid)
 		ret = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
 						       STDOUT_FILENO);
 	if (ret == 0)
-		ret = posix_spawn_file_actions_adddup2(&actions, fd, DEVICE_FD);
+		ret = posix_spawn_file_actions_adddup2(&actions, fd,
+						       EXEC_DEVICE_FD);
 	if (ret == 0)
-		ret = posix_spawn(ret_pid, "/bin/sh", &actions, &attr, argv,
+		ret = posix_spawn(ret_pid,
+				  start->watched ? "/proc/self/exe" : "/bin/sh",
+				  &actions, &attr,
+				  start->watched ? argv : argv + 1,
 				  environment);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
@@ -265,15 +284,15 @@ static int spawn(const struct start *start, int fd, pid_t *ret_pid)
 	return -ret;
 }
 
-/* A descriptor that is not DEVICE_FD itself, which dup2() would leave as it is,
+/* A descriptor that is not EXEC_DEVICE_FD itself, which dup2() would leave as it is,
  * closed on exec. */
 static int move_away(int fd)
 {
 	int other;
 
-	if (fd != DEVICE_FD)
+	if (fd != EXEC_DEVICE_FD)
 		return fd;
-	other = fcntl(fd, F_DUPFD_CLOEXEC, DEVICE_FD + 1);
+	other = fcntl(fd, F_DUPFD_CLOEXEC, EXEC_DEVICE_FD + 1);
 	close(fd);
 	return other;
 }
@@ -301,9 +320,14 @@ int daemon_start(const char *command, struct daemon *ret_daemon)
 	struct start start = { 0 };
 	int ret;
 
-	ret = strstr(command, HOLDER_DIR)
-		      ? with_directory(command, &start, &daemon.dir)
-		      : with_device(command, &start);
+	start.watched = strstr(command, HOLDER_MOUNT);
+	if (start.watched)
+		ret = with_directory(command, HOLDER_MOUNT, &start,
+				     &daemon.dir);
+	else if (strstr(command, HOLDER_DIR))
+		ret = with_directory(command, HOLDER_DIR, &start, &daemon.dir);
+	else
+		ret = with_device(command, &start);
 	if (ret == 0)
 		ret = start_process(&start, &daemon);
 	free_start(&start);
@@ -369,37 +393,4 @@ void daemon_end(struct daemon *daemon, int *ret_status)
 		remove_directory(daemon->dir);
 	free(daemon->dir);
 	daemon->dir = NULL;
-}
-
-/* What libfuse and its like ask of fusermount: to unmount, or a descriptor. */
-int exec_fusermount(int argc, char **argv)
-{
-	const char *channel = getenv("_FUSE_COMMFD");
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (char[]){ 0 }, 1 };
-	struct msghdr message = { .msg_iov = &iov,
-				  .msg_iovlen = 1,
-				  .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
-	const int fd = DEVICE_FD;
-
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "-u") == 0)
-			return 0; /* it goes with its socket */
-	if (!channel || fcntl(fd, F_GETFD) < 0) {
-		log_error("%s: only for what crossfuse exec: starts", argv[0]);
-		return -EINVAL;
-	}
-	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-					   .cmsg_level = SOL_SOCKET,
-					   .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	if (sendmsg(atoi(channel), &message, MSG_NOSIGNAL) < 0) {
-		log_error("%s: cannot hand over the device: %m", argv[0]);
-		return -EIO;
-	}
-	return 0;
 }
