@@ -452,10 +452,10 @@ static int submit_proxied(struct relay *relay, struct call *call)
 	return ret;
 }
 
-void relay_submit(struct relay *relay, struct call *call)
+/* False: it is completed already. */
+static inline __attribute__((always_inline)) bool begin(struct relay *relay,
+							struct call *call)
 {
-	int ret;
-
 	call->relay = relay;
 	call->waits = false;
 	call->backing_fd = -1;
@@ -464,11 +464,30 @@ void relay_submit(struct relay *relay, struct call *call)
 	if (!(runs_alone(call) ? enter_alone(relay, call) : enter(relay))) {
 		call->out_len = 0; /* nobody is there to read it */
 		call->ops->complete(call);
-		return;
+		return false;
 	}
 	if (log_level >= LOG_LEVEL_DEBUG)
 		event_log_request(&relay->session, call);
 	atomic_init(&call->phase, PHASE_SUBMITTED);
+	return true;
+}
+
+void relay_refuse(struct relay *relay, struct call *call, int error)
+{
+	int ret;
+
+	if (!begin(relay, call))
+		return;
+	ret = translate_request(relay, call);
+	relay_fail(call, ret < 0 ? ret : error);
+}
+
+void relay_submit(struct relay *relay, struct call *call)
+{
+	int ret;
+
+	if (!begin(relay, call))
+		return;
 	ret = translate_request(relay, call);
 	if (ret == 0) {
 		if (relay->meter)

@@ -117,6 +117,9 @@ int relay_memory(struct relay *relay, const struct relay_region *regions,
 /* Takes a call whose request is filled in, to be completed once. */
 void relay_submit(struct relay *relay, struct call *call);
 
+/* As if the server had not taken it: ERROR is an errno of this machine. */
+void relay_refuse(struct relay *relay, struct call *call, int error);
+
 /*
  * Writes a reply of this machine's to call->out, in the client's form, in the
  * place of one that it cannot take.

@@ -7,7 +7,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+/* A guest's kernel, or what loads it, has left something in so many bytes. */
+#define BLANK_MAX (UINT64_C(1) << 30)
 
 /* One mapping, shared by the sets that contain it. */
 struct mapping {
@@ -271,17 +275,33 @@ void *memory_of_user(const struct memory *memory, uint64_t user, size_t len)
 	return NULL;
 }
 
-bool memory_untouched(const struct memory *memory, uint64_t user)
+/* By reading, for to touch a hole through the mapping would fill it. */
+static bool slot_is_blank(const struct slot *slot)
 {
-	struct stat st;
+	uint64_t len = slot->size < BLANK_MAX ? slot->size : BLANK_MAX;
+	uint64_t words[2048];
+	struct iovec iov = { words, sizeof(words) };
 
-	for (unsigned int i = 0; i < memory->count; i++) {
-		const struct slot *s = &memory->slots[i];
+	for (uint64_t at = 0; at < len;) {
+		ssize_t n = preadv(slot->mapping->fd, &iov, 1,
+				   (off_t)(slot->offset + at));
 
-		if (user >= s->user && user - s->user < s->size)
-			return fstat(s->mapping->fd, &st) == 0 && !st.st_blocks;
+		if (n < (ssize_t)sizeof(*words))
+			break;
+		for (size_t i = 0; i < (size_t)n / sizeof(*words); i++)
+			if (words[i])
+				return false;
+		at += (uint64_t)n;
 	}
-	return false;
+	return true;
+}
+
+bool memory_is_blank(const struct memory *memory)
+{
+	for (unsigned int i = 0; i < memory->count; i++)
+		if (!slot_is_blank(&memory->slots[i]))
+			return false;
+	return true;
 }
 
 static bool within(const struct slot *slot, uint64_t guest)

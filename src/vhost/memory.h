@@ -81,7 +81,10 @@ struct memory_part {
 bool memory_part(const struct memory *memory, unsigned int index,
 		 struct memory_part *ret_part);
 
-/* Whether nobody ever wrote to the file that has the user address USER. */
-bool memory_untouched(const struct memory *memory, uint64_t user);
+/*
+ * Whether there is nothing but zeros in its files, as far as they are looked
+ * at: whoever uses the memory has written to a copy of them. Takes its time.
+ */
+bool memory_is_blank(const struct memory *memory);
 
 #endif

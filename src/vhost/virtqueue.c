@@ -171,6 +171,13 @@ static const char *chain_add(struct chain *chain, void *base, size_t len,
 	return NULL;
 }
 
+static void note_outside(struct chain *chain, uint64_t guest)
+{
+	if (!chain->outside)
+		chain->missing = guest;
+	chain->outside = true;
+}
+
 /* Adds what one descriptor says to CHAIN. NULL, or what is wrong. */
 static const char *add_desc(struct virtqueue *vq, const struct memory *memory,
 			    const struct vring_desc *desc, struct chain *chain,
@@ -194,7 +201,7 @@ static const char *add_desc(struct virtqueue *vq, const struct memory *memory,
 		const char *why;
 
 		if (!host)
-			return "a descriptor outside the guest's memory";
+			note_outside(chain, guest);
 		why = chain_add(chain, host, n, write, max);
 		if (why)
 			return why;
@@ -298,8 +305,6 @@ static const char *enter_indirect(const struct memory_window *window,
 		return "an indirect table longer than a chain may be";
 	if (desc->addr + len < desc->addr)
 		return "an indirect table beyond the end of the address space";
-	if (at >= window->size)
-		return "an indirect table outside the guest's memory";
 	host = window->host + at;
 	table->count = desc->len / (unsigned int)sizeof(struct vring_desc);
 	table->guest = desc->addr;
@@ -356,6 +361,10 @@ static const char *walk(struct virtqueue *vq, const struct memory *memory,
 			why = enter_indirect(&window, &desc, max, &table);
 			if (why)
 				return why;
+			if (!window.size) {
+				note_outside(chain, desc.addr);
+				return NULL;
+			}
 			indirect = true;
 			index = 0;
 			seen = 0;
@@ -400,6 +409,7 @@ int virtqueue_pop(struct virtqueue *vq, const struct memory *memory,
 	chain->out_count = 0;
 	chain->in_len = 0;
 	chain->out_len = 0;
+	chain->outside = false;
 	why = walk(vq, memory, chain);
 	if (why) {
 		*ret_why = why;

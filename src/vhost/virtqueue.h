@@ -38,6 +38,13 @@ struct chain {
 	size_t in_len;		/* bytes that the device reads */
 	size_t out_len;		/* bytes that the device writes */
 	unsigned int space;	/* pieces that IOV has room for */
+	/*
+	 * A part is not in the memory that is known, of which nothing can be
+	 * said: its pieces are at NULL. If it is an indirect table, there are
+	 * none.
+	 */
+	bool outside;
+	uint64_t missing; /* where, if OUTSIDE */
 };
 
 /*

@@ -191,6 +191,12 @@ void relay_submit(struct relay *relay, struct call *call)
 	}
 }
 
+void relay_refuse(struct relay *relay, struct call *call, int error)
+{
+	(void)relay;
+	reply(call, error, 0, 0);
+}
+
 static void *complete_later(void *opaque)
 {
 	(void)opaque;

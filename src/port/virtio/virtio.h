@@ -96,6 +96,7 @@ struct queue {
 	int err_fd;
 	int wait_fd; /* epoll: the guest's kicks, and WAKE_FD */
 	int wake_fd;
+	bool unseen; /* the guest has kicked, but no request is there */
 	bool polled; /* there is no kick descriptor: look from time to time */
 	unsigned int spin_ns;	 /* how long to look for more before sleeping */
 	uint64_t no_spin_before; /* a time on the monotonic clock */
@@ -173,6 +174,9 @@ void queue_interrupt(struct queue *queue);
 
 /* The guest broke the rules: the queue is not served until it is reset. */
 void queue_break(struct queue *queue, const char *why);
+
+/* That the queue's ring cannot be seen, and why; once. */
+void queue_tell_unshared(struct queue *queue, const char *why);
 
 /* Signals an event descriptor of the front end. */
 void queue_write_event(struct queue *queue, int fd);
@@ -277,6 +281,8 @@ struct virtio_client {
 	int stop_fd;
 	bool ending; /* the front end is gone, or shall be */
 	bool left;   /* it went while it was waiting for an answer */
+	/* It was said that memory is not shared: all of it, or a part. */
+	atomic_bool told_unshared, told_outside;
 };
 
 /* On the connection FD, which it takes over. 0 or -errno, logged. */

@@ -14,6 +14,9 @@
 /* No request's fixed part with its names comes near it. */
 #define HEAD_MAX ((1 << 20) + 4096)
 
+/* Of a request of which too much is there to be answered: said of none. */
+#define OUTSIDE "a request outside the guest's memory"
+
 /* After this the compiler must not read guest memory again for a copy. */
 #define COPIED() __asm__ __volatile__("" ::: "memory")
 
@@ -148,6 +151,17 @@ static int grow_head(struct virtio_call *vcall, size_t size)
 	return 0;
 }
 
+/* Whether the first LEN bytes of the pieces, of which there are so many, are. */
+static bool are_there(const struct iovec *iov, size_t len)
+{
+	for (; len; iov++) {
+		if (!iov->iov_base)
+			return false;
+		len -= iov->iov_len < len ? iov->iov_len : len;
+	}
+	return true;
+}
+
 static const char *prepare_request(struct virtio_call *vcall,
 				   struct relay *relay)
 {
@@ -160,6 +174,8 @@ static const char *prepare_request(struct virtio_call *vcall,
 
 	if (chain->in_len < header_len)
 		return "a request shorter than its header";
+	if (chain->outside && !are_there(iov, header_len))
+		return OUTSIDE;
 	take_bytes(&iov, &count, call->head, header_len);
 	head_len = relay_head_len(relay, call->head, chain->in_len);
 	if (head_len < (ssize_t)header_len || (size_t)head_len > chain->in_len)
@@ -170,6 +186,8 @@ static const char *prepare_request(struct virtio_call *vcall,
 	if (call->head_len > vcall->head_space &&
 	    grow_head(vcall, call->head_len) < 0)
 		return "a request that there is no memory for";
+	if (chain->outside && !are_there(iov, call->head_len - header_len))
+		return OUTSIDE;
 	take_bytes(&iov, &count, (char *)call->head + header_len,
 		   call->head_len - header_len);
 	call->data = iov;
@@ -195,6 +213,8 @@ static const char *prepare_reply(struct virtio_call *vcall)
 		return NULL;
 	if (chain->out_len < left)
 		return "a request with less room than a reply's header";
+	if (chain->outside && !are_there(iov, left))
+		return OUTSIDE;
 	while (left) {
 		size_t n = iov->iov_len < left ? iov->iov_len : left;
 

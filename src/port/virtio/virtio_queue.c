@@ -53,6 +53,14 @@ void queue_interrupt(struct queue *queue)
 		queue_write_event(queue, queue->call_fd);
 }
 
+void queue_tell_unshared(struct queue *queue, const char *why)
+{
+	if (!atomic_exchange(&queue->client->told_unshared, true))
+		log_error("queue %u: %s: give the guest a memory backend with "
+			  "share=on",
+			  queue->index, why);
+}
+
 /* The guest broke the rules: its device is not served until it is reset. */
 void queue_break(struct queue *queue, const char *why)
 {
@@ -183,6 +191,26 @@ static void replace(struct queue *queue)
 	atomic_fetch_add_explicit(&queue->sequence, 1, memory_order_relaxed);
 }
 
+/*
+ * A part of the request is in memory that the front end does not share: the
+ * rest of the device goes on. WHOLE: but for a file's bytes it is there, so it
+ * can be answered; else its driver waits, for a reply of nothing is none.
+ */
+static __attribute__((noinline)) void refuse(struct virtio_call *vcall,
+					     bool whole)
+{
+	struct virtio_client *client = vcall->queue->client;
+
+	if (!atomic_exchange(&client->told_outside, true))
+		log_error("the guest's memory at %#llx is not shared with this "
+			  "process, so its requests with it fail: give every "
+			  "memory backend share=on, also one that is plugged "
+			  "in",
+			  (unsigned long long)vcall->chain.missing);
+	if (whole)
+		relay_refuse(client->relay, &vcall->call, -EIO);
+}
+
 /* Submits one request; the lock is given up meanwhile. */
 static void run(struct queue *queue, struct worker *worker,
 		struct virtio_call *vcall)
@@ -198,14 +226,16 @@ static void run(struct queue *queue, struct worker *worker,
 	pool_request_begins(&queue->client->pool);
 
 	why = virtio_call_prepare(vcall, relay);
-	if (!why)
+	if (__builtin_expect(vcall->chain.outside, false))
+		refuse(vcall, !why);
+	else if (!why)
 		relay_submit(relay, &vcall->call);
 
 	pthread_mutex_lock(&queue->lock);
 	worker->current = NULL;
 	vcall->submitted = false;
 	if (why) {
-		if (!queue->broken)
+		if (!queue->broken && !vcall->chain.outside)
 			queue_break(queue, why);
 		queue_free_call(queue, vcall);
 	} else if (worker->completed || vcall->completed) {

@@ -81,10 +81,8 @@ static void remap(struct queue *queue, struct view *view)
 		virtqueue_begin(&queue->vq, queue->vq.last_avail,
 				queue->vq.event_idx);
 	if (r < 0)
-		log_error("queue %u: its ring is not in memory that is shared "
-			  "with this process: give the guest a memory backend "
-			  "with share=on",
-			  queue->index);
+		queue_tell_unshared(queue, "its ring is not in memory that is "
+					   "shared with this process");
 }
 
 static int watch_fd(struct queue *queue, int fd)
@@ -132,12 +130,6 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 
 	if (!view)
 		goto fail;
-	/* Its driver has written there: to a copy, if we see nothing. */
-	if (memory_untouched(memory, ring->place.desc))
-		log_error("queue %u: the guest's memory is not shared with "
-			  "this process, so its requests will not be seen: "
-			  "give its memory backend share=on",
-			  queue->index);
 	r = open_wait_fd(queue, ring->kick);
 	if (r < 0)
 		goto drop;
@@ -145,6 +137,7 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 	queue->place = ring->place;
 	queue->mapped = false;
 	queue->broken = false;
+	queue->unseen = false;
 	queue->halt = false;
 	atomic_store(&queue->attention, false);
 	atomic_store(&queue->complained, false);

@@ -41,6 +41,9 @@ enum seen {
 	REPLY,
 };
 
+/* How long after a kick its request may be missing. */
+#define UNSEEN_MS 500
+
 static void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -129,16 +132,53 @@ static bool spin(struct queue *queue)
 	return seen == REQUEST;
 }
 
+static bool is_blank(struct queue *queue)
+{
+	struct view *view = queue->view;
+	bool blank;
+
+	view->holders++;
+	pthread_mutex_unlock(&queue->lock);
+	blank = memory_is_blank(view->memory);
+	pthread_mutex_lock(&queue->lock);
+	queue_view_drop(view);
+	return blank;
+}
+
+/*
+ * A guest kicks when it has made a request available. If none ever was there,
+ * a while after that still none, it may have written to another copy of its
+ * memory than the one here; but some monitors kick once by themselves.
+ */
+static void look_for_copy(struct queue *queue, bool kicked)
+{
+	bool seen = !queue_usable(queue) || queue->under_way ||
+		    queue->free_calls || virtqueue_pending(&queue->vq);
+
+	if (!seen && !kicked && queue->unseen && is_blank(queue))
+		queue_tell_unshared(queue, "the guest has kicked, and there is "
+					   "no request in its memory as it is "
+					   "seen here");
+	queue->unseen = !seen && kicked;
+}
+
 static void sleep_until_kick(struct queue *queue)
 {
 	struct epoll_event event;
 	uint64_t begin, end;
+	int timeout = -1, n;
 
+	if (queue->polled)
+		timeout = 1;
+	else if (queue->unseen)
+		timeout = UNSEEN_MS;
 	pthread_mutex_unlock(&queue->lock);
 	begin = thread_now();
-	epoll_wait(queue->wait_fd, &event, 1, queue->polled ? 1 : -1);
+	n = epoll_wait(queue->wait_fd, &event, 1, timeout);
 	end = thread_now();
 	pthread_mutex_lock(&queue->lock);
+	if (!queue->polled)
+		look_for_copy(queue, n > 0);
 	if (end - begin >= SPIN_MAX_NS || end < queue->no_spin_before)
 		return;
 	queue->spin_ns = queue->spin_ns ? 2 * queue->spin_ns : SPIN_FIRST_NS;
