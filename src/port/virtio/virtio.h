@@ -101,6 +101,8 @@ struct queue {
 	unsigned int spin_ns;	 /* how long to look for more before sleeping */
 	uint64_t no_spin_before; /* a time on the monotonic clock */
 	bool sent; /* another program has a request since the last look */
+	uint64_t sent_at;
+	unsigned int reply_ns;	/* how long to look for its reply */
 	atomic_bool complained; /* about a reply that does not fit */
 	atomic_bool attention;	/* do not spin: something is to be done */
 	/* Odd while the leader has a request; the watchdog looks at it. */
@@ -186,6 +188,9 @@ void queue_write_event(struct queue *queue, int fd);
  * waits until there may be something to take or to do.
  */
 void queue_wait(struct queue *queue);
+
+/* A call that waited has been completed by a thread that does not. */
+void queue_note_reply(struct queue *queue);
 
 /* virtio_pool.c: the threads. */
 struct worker {

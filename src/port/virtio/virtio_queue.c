@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Queues at work: requests are taken, submitted and given back. */
 #include "../../log.h"
+#include "../../thread.h"
 #include "virtio.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -169,6 +170,8 @@ static void park(struct queue *queue, struct virtio_call *vcall)
 	queue->parked++;
 	queue->touching += vcall->call.touches;
 	queue->sent = true;
+	/* Among many the reply may be another one's. */
+	queue->sent_at = queue->under_way == 1 ? thread_now() : 0;
 	if (queue->halt)
 		pthread_cond_broadcast(&queue->idle);
 }
@@ -288,6 +291,7 @@ void queue_complete(struct queue *queue, struct virtio_call *vcall)
 		/* Its thread still has it in hand, and will see to it. */
 		vcall->completed = true;
 	} else {
+		queue_note_reply(queue);
 		finish(queue, vcall);
 		queue_interrupt(queue);
 	}

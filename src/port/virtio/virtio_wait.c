@@ -26,8 +26,9 @@
 #define PAUSE_NS   100000000U
 
 /*
- * A request that another program has is looked for as long, whenever one was
- * sent: to be woken for its reply costs as much as many replies take.
+ * The reply to a request that another program has is looked for, too, whenever
+ * one was sent. Looking in vain halves that time; a reply that came so soon
+ * while all slept brings it back.
  */
 #define REPLY_NS SPIN_MAX_NS
 
@@ -88,17 +89,23 @@ static enum seen look_on(struct queue *queue, const struct virtqueue *vq,
 /* How long to look; 0: not at all. With the lock held, as below. */
 static unsigned int look_ns(const struct queue *queue)
 {
-	if (queue->sent && queue->spin_ns < REPLY_NS)
-		return REPLY_NS;
+	if (queue->sent && queue->spin_ns < queue->reply_ns)
+		return queue->reply_ns;
 	return queue->spin_ns;
 }
 
-/* The next request does not come as soon as that. */
-static void look_less(struct queue *queue)
+static void halve(unsigned int *ns)
 {
-	queue->spin_ns /= 2;
-	if (queue->spin_ns < SPIN_LEAST_NS)
-		queue->spin_ns = 0;
+	*ns /= 2;
+	if (*ns < SPIN_LEAST_NS)
+		*ns = 0;
+}
+
+void queue_note_reply(struct queue *queue)
+{
+	if (queue->reply_ns < REPLY_NS &&
+	    thread_now() - queue->sent_at < REPLY_NS)
+		queue->reply_ns = REPLY_NS;
 }
 
 /* Whether there is something to take. */
@@ -111,6 +118,7 @@ static bool spin(struct queue *queue)
 		struct virtqueue vq = queue->vq;
 		struct view *view = queue->view;
 		uint64_t now = thread_now(), until = now + look_ns(queue);
+		bool sent = queue->sent;
 
 		if (now < queue->no_spin_before)
 			break;
@@ -126,7 +134,11 @@ static bool spin(struct queue *queue)
 			queue->spin_ns = 0;
 			queue->no_spin_before = now + PAUSE_NS;
 		} else if (!seen) {
-			look_less(queue);
+			halve(&queue->spin_ns);
+			if (sent)
+				halve(&queue->reply_ns);
+		} else if (seen == REPLY) {
+			queue->reply_ns = REPLY_NS;
 		}
 	}
 	return seen == REQUEST;
