@@ -35,7 +35,8 @@ struct sandbox_options {
 
 	/* From here on as who shares it says. */
 	bool readonly;
-	bool syslog; /* the log goes there */
+	bool syslog;   /* the log goes there */
+	bool connects; /* to a socket in the directory, again and again */
 	/* Who is not mapped keeps its number, and is no superuser. */
 	bool own_uid, own_gid;
 };

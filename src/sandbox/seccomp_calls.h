@@ -139,11 +139,17 @@ static const char *const logging[] = {
 	SELDOM(sendto, "syslog()"),
 };
 
+/* And only for vhost:, whose back end may come again. */
+static const char *const connecting[] = {
+	SELDOM(connect, "the back end's socket"),
+	SELDOM(memfd_create, "memory that is shared with the back end"),
+};
+
 /* These by their arguments: see seccomp_filter.c. */
 static const char *const limited[] = {
 	HERE(clone, "a new thread, and nothing else"),
 	HERE(clone3, "refused: then the C library uses clone"),
-	SELDOM(socket, "syslog(): local ones only"),
+	SELDOM(socket, "syslog(), vhost:'s back end: local ones only"),
 	HERE(prlimit64, "how many files may be open: read only"),
 	SELDOM(tgkill, "abort(): this process only"),
 	HERE(unshare, "a umask for each thread, and nothing else"),

@@ -71,7 +71,7 @@ static int add_calls(scmp_filter_ctx filter, const char *const *calls,
 #endif
 
 /* No process, no name space, no network, no other process hurt. */
-static int add_limited(scmp_filter_ctx filter, bool syslog)
+static int add_limited(scmp_filter_ctx filter, bool sockets)
 {
 	const struct scmp_arg_cmp thread = {
 		.arg = CLONE_FLAGS_ARGUMENT,
@@ -105,7 +105,7 @@ static int add_limited(scmp_filter_ctx filter, bool syslog)
 	if (ret == 0)
 		ret = add_call(filter, SCMP_ACT_ALLOW, "prlimit64", 1,
 			       &only_read);
-	if (ret == 0 && syslog)
+	if (ret == 0 && sockets)
 		ret = add_call(filter, SCMP_ACT_ALLOW, "socket", 1, &local);
 	return ret;
 }
@@ -123,8 +123,11 @@ int seccomp_enter(const struct sandbox_options *options)
 		/* The C library connects anew where syslog has gone. */
 		if (ret == 0 && options->syslog)
 			ret = add_calls(filter, logging, COUNT(logging));
+		if (ret == 0 && options->connects)
+			ret = add_calls(filter, connecting, COUNT(connecting));
 		if (ret == 0)
-			ret = add_limited(filter, options->syslog);
+			ret = add_limited(filter,
+					  options->syslog || options->connects);
 		if (ret == 0)
 			ret = seccomp_load(filter);
 		seccomp_release(filter);

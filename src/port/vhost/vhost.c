@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vhost.h"
 #include "../../log.h"
+#include "../../options.h"
+#include "../../sandbox/sandbox.h"
 #include "../../thread.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,7 +16,10 @@
 
 struct vhost_port {
 	struct server_port port;
-	const char *path;
+	const char *path; /* of the socket, as it was given */
+	struct sandbox_options sandbox;
+	char *directory; /* of the socket */
+	char *socket;	 /* from where this process is */
 };
 
 static struct vhost_server *server_of(struct server *base)
@@ -231,6 +237,7 @@ static struct vhost_server *new_server(const struct vhost_port *port,
 		return NULL;
 	server->server.ops = &vhost_ops;
 	server->path = port->path;
+	server->socket = port->socket;
 	server->relay = relay;
 	server->driver = VHOST_DRIVER_NONE;
 	pthread_mutex_init(&server->lock, NULL);
@@ -279,7 +286,56 @@ fail:
 
 static void vhost_close(struct server_port *base)
 {
-	free(base);
+	struct vhost_port *port = (struct vhost_port *)base;
+
+	free(port->directory);
+	free(port->socket);
+	free(port);
+}
+
+/* The directory of the socket, where another back end may make it anew. */
+static int find_directory(struct vhost_port *port)
+{
+	const char *slash = strrchr(port->path, '/');
+	char *directory, *real = NULL;
+
+	directory =
+		slash ? strndup(port->path, (size_t)(slash - port->path) + 1)
+		      : strdup(".");
+	if (directory)
+		real = realpath(directory, NULL);
+	free(directory);
+	if (!real) {
+		log_error("vhost:%s: its directory: %m: name the socket of a "
+			  "virtiofsd",
+			  port->path);
+		return -ENOENT;
+	}
+	port->directory = real;
+	if (asprintf(&port->socket, "%s/%s", real,
+		     slash ? slash + 1 : port->path) < 0) {
+		port->socket = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Of the machine's files only the directory of the socket is left. */
+static int vhost_confine(struct server_port *base)
+{
+	struct vhost_port *port = (struct vhost_port *)base;
+	size_t directory = strlen(port->directory);
+	struct sandbox_view view;
+	int ret = sandbox_enter(port->directory, &port->sandbox, &view);
+
+	if (ret != 0)
+		return ret;
+	close(view.root_fd);
+	close(view.proc_fd);
+	if (port->sandbox.mode != SANDBOX_NONE)
+		memmove(port->socket, port->socket + directory,
+			strlen(port->socket + directory) + 1);
+	return 0;
 }
 
 extern const struct server_port_ops vhost_port_ops;
@@ -288,8 +344,8 @@ static int vhost_open(const char *argument, const struct options *options,
 		      struct server_port **ret_port)
 {
 	struct vhost_port *port;
+	int ret;
 
-	(void)options;
 	if (!argument) {
 		log_error("vhost: wants the socket of a back end: say "
 			  "vhost:/run/virtiofsd.sock");
@@ -300,6 +356,18 @@ static int vhost_open(const char *argument, const struct options *options,
 		return -ENOMEM;
 	port->port.ops = &vhost_port_ops;
 	port->path = argument;
+	port->sandbox = sandbox_options;
+	port->sandbox.readonly = true;
+	port->sandbox.connects = true;
+	port->sandbox.syslog = options->syslog;
+	port->sandbox.own_uid = port->sandbox.own_gid = options->local_users;
+	ret = find_directory(port);
+	if (ret == 0)
+		ret = sandbox_check(port->directory, &port->sandbox);
+	if (ret < 0) {
+		vhost_close(&port->port);
+		return ret;
+	}
 	*ret_port = &port->port;
 	return 0;
 }
@@ -310,6 +378,7 @@ const struct server_port_ops vhost_port_ops = {
 	.help = "pass requests on to a vhost-user back end: virtiofsd",
 	.options = vhost_options,
 	.open = vhost_open,
+	.confine = vhost_confine,
 	.attach = vhost_attach,
 	.close = vhost_close,
 };

@@ -90,7 +90,8 @@ struct vhost_saved {
 
 struct vhost_server {
 	struct server server;
-	const char *path;
+	const char *path;   /* of the back end's socket, for people */
+	const char *socket; /* the same from where this process is */
 	struct relay *relay;
 	/* Of the connection: nobody sets it up or changes memory meanwhile. */
 	pthread_mutex_t lock;

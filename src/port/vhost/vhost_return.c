@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Replies as they come; and when the back end ends, and another one begins. */
 #include "../../log.h"
+#include "../../sandbox/sandbox.h"
 #include "../../thread.h"
 #include "vhost.h"
 #include <errno.h>
@@ -24,7 +25,7 @@ static const struct option rows[] = {
 	{ 0 },
 };
 
-const struct option *const vhost_options[] = { rows, NULL };
+const struct option *const vhost_options[] = { rows, sandbox_rows, NULL };
 
 /*
  * Whether a request does no harm where the last back end may have carried it

@@ -184,7 +184,7 @@ static int open_driver(struct vhost_server *server)
 		.memory_size = MEMORY_BYTES,
 		.timeout = ANSWER_SECONDS,
 	};
-	int fd = vhost_connect(server->path);
+	int fd = vhost_connect(server->socket);
 	int ret;
 
 	if (fd < 0)
