@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 from build import Missing
@@ -59,7 +60,7 @@ DOMAIN = """<domain type='qemu'>
     <controller type='usb' model='none'/>
     %(filesystems)s
     <serial type='file'>
-      <source path='%(folder)s/console'/>
+      <source path='%(folder)s/serial/console'/>
       <target port='0'/>
     </serial>
     <memballoon model='none'/>
@@ -134,15 +135,19 @@ def cover(text_of):
 
 
 def alone(*words):
-    """This program again, in namespaces that end with it; its status."""
+    """This program again, in namespaces that end with it, with a folder that
+    goes then, and WORDS; its status."""
     for program in PROGRAMS:
         if not shutil.which(program):
             raise Missing("%s (packages %s)" % (program, PACKAGES))
-    return subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "--net", "--ipc",
-         "--mount-proc", "--kill-child", sys.executable,
-         os.path.abspath(sys.argv[0]), "--inside", *words],
-        check=False).returncode
+    with tempfile.TemporaryDirectory(prefix="crossfuse-libvirt-",
+                                     dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)
+        return subprocess.run(
+            ["unshare", "--mount", "--pid", "--fork", "--net", "--ipc",
+             "--mount-proc", "--kill-child", sys.executable,
+             os.path.abspath(sys.argv[0]), "--inside", folder, *words],
+            check=False).returncode
 
 
 def as_init():
@@ -192,13 +197,15 @@ class Libvirt:
                  shutil.which("libvirtd"), "--config", str(conf)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.environ)
-        until = time.monotonic() + 120
-        while self.virsh("version", check=False).returncode:
+        until = time.monotonic() + 60
+        while True:
+            answer = self.virsh("version", check=False)
+            if not answer.returncode:
+                return self
             if self.process.poll() is not None or time.monotonic() > until:
-                raise MachineError("libvirtd does not come up: " +
-                                   self.log.read_text()[-1000:])
+                raise MachineError("libvirtd does not come up: %s; %s" % (
+                    answer.stderr.strip(), self.log.read_text()[-1000:]))
             time.sleep(0.2)
-        return self
 
     def virsh(self, *words, check=True):
         done = subprocess.run(
@@ -238,7 +245,10 @@ class Guest:
             "name": NAME, "folder": folder, "memory": recipe()[0],
             "filesystems": "\n".join(f.xml(program) for f in filesystems)},
             encoding="ascii")
-        self.console = folder / "console"
+        serial = folder / "serial"
+        serial.mkdir()
+        serial.chmod(0o777)
+        self.console = serial / "console"
 
     def lines(self):
         if not self.console.exists():
@@ -282,7 +292,7 @@ def nothing_left(libvirt, roots):
     """After the domain's end: a process may need a moment for its own."""
     until = time.monotonic() + 10
     while True:
-        left = processes("crossfuse", PROGRAMS[2]) + sockets(*roots)
+        left = processes("crossfuse", "crossfuse.bin", PROGRAMS[2]) + sockets(*roots)
         if not left:
             return
         if time.monotonic() > until:

@@ -320,6 +320,51 @@ def fetch_virtiofsd(name):
     print("%s: %s" % (name, virtiofsd_command(name)[-1]))
 
 
+# A release of its own to run programs of, by chroot(2): what it must have.
+TREES = {"trixie-libvirt": (
+    "trixie", "libvirt-daemon", "libvirt-daemon-driver-qemu",
+    "libvirt-clients", "qemu-system-x86", "uidmap", "util-linux", "iproute2",
+    "mount", "dash")}
+ACCOUNTS = {"passwd": "root:x:0:0:root:/root:/bin/sh\n",
+            "group": "root:x:0:\nkvm:x:994:\n", "subuid": "", "subgid": ""}
+
+
+def fetch_tree(name):
+    """Its directory: packages as they are, none of them set up."""
+    suite, *packages = TREES[name]
+    final = cache_dir() / name
+    with locked(name):
+        if final.is_dir():
+            return final
+        with tempfile.TemporaryDirectory(dir=cache_dir()) as t:
+            def work(apt):
+                apt.run("apt-get", "-q", "-y", "--download-only",
+                        "--no-install-recommends", "-o",
+                        "Dir::Cache::Archives=" + t, "install", *packages)
+                return sorted(pathlib.Path(t).glob("*.deb"))
+
+            (pathlib.Path(t) / "partial").mkdir()
+            arch = subprocess.run(["dpkg", "--print-architecture"],
+                                  check=True, stdout=subprocess.PIPE,
+                                  text=True).stdout.strip()
+            debs = retried(name, suite, arch, work)
+            out = pathlib.Path(t) / "out"
+            out.mkdir()
+            out.chmod(0o755)
+            # Its links from /bin to /usr/bin come first.
+            for deb in sorted(debs, key=lambda d: (
+                    not d.name.startswith("base-files"), d.name)):
+                unpack(deb, out)
+            # What base-files does when it is set up.
+            shutil.rmtree(out / "var/run")
+            (out / "var/run").symlink_to("/run")
+            for file, text in ACCOUNTS.items():
+                (out / "etc" / file).write_text(text, encoding="ascii")
+            out.rename(final)
+    print("%s: %d packages" % (name, len(debs)))
+    return final
+
+
 def fetch(name):
     if name in VIRTIOFSD:
         fetch_virtiofsd(name)
