@@ -10,6 +10,14 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The compiler knows. */
+static inline bool cf_machine_big(void)
+{
+	const uint16_t one = 1;
+
+	return !*(const uint8_t *)&one;
+}
+
 static inline uint16_t cf_get16(const void *from, bool swap)
 {
 	uint16_t value;

@@ -86,10 +86,36 @@ static int check_init(const struct crossfuse_layout *layout, size_t header,
 					      .there = total_len - header });
 }
 
-/* What is not as short as most requests are. */
-static int check_request(const struct crossfuse_terms *terms, const uint8_t *at,
-			 size_t head_len, size_t total_len,
-			 struct crossfuse_fault *ret_fault)
+/* Whether it is one of those that are by far the most, and sound. */
+static bool is_sound(const struct crossfuse_terms *terms, const uint8_t *at,
+		     size_t total_len)
+{
+	const struct crossfuse_opcode *op =
+		cf_opcode(cf_get32(at + IN_AT(opcode), terms->swapped));
+	const struct crossfuse_layout *layout = op ? &op->request : NULL;
+	const uint8_t *rest;
+	size_t len;
+
+	if (!op || total_len - IN_HEAD < layout->size)
+		return false;
+	rest = at + IN_HEAD + layout->size;
+	len = total_len - IN_HEAD - layout->size;
+	/* A fixed part of one form. */
+	if (layout->tail == CROSSFUSE_TAIL_NONE)
+		return !len;
+	/* And one name, whose end is the end of all. */
+	return layout->tail == CROSSFUSE_TAIL_NAME && !layout->element && len &&
+	       (!layout->extensions ||
+		(terms->minor >= CF_EXTLEN_MINOR &&
+		 !cf_get16(at + IN_AT(total_extlen), false))) &&
+	       memchr(rest, 0, len) == rest + len - 1;
+}
+
+/* All the others. */
+static __attribute__((noinline)) int
+check_request(const struct crossfuse_terms *terms, const uint8_t *at,
+	      size_t head_len, size_t total_len,
+	      struct crossfuse_fault *ret_fault)
 {
 	const struct crossfuse_opcode *op;
 	struct cf_source source = {
@@ -125,17 +151,12 @@ int crossfuse_check_request(const struct crossfuse_terms *terms,
 			    const void *head, size_t head_len, size_t total_len,
 			    struct crossfuse_fault *ret_fault)
 {
-	const struct crossfuse_opcode *op;
 	const uint8_t *at = head;
 
-	/* Most are a header and a fixed part of one form. */
 	if (head_len == total_len && head_len >= IN_HEAD &&
-	    cf_get32(at, terms->swapped) == total_len) {
-		op = cf_opcode(cf_get32(at + IN_AT(opcode), terms->swapped));
-		if (op && op->request.tail == CROSSFUSE_TAIL_NONE &&
-		    total_len - IN_HEAD == op->request.size)
-			return 0;
-	}
+	    cf_get32(at, terms->swapped) == total_len &&
+	    is_sound(terms, at, total_len))
+		return 0;
 	return check_request(terms, at, head_len, total_len, ret_fault);
 }
 

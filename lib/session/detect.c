@@ -16,6 +16,7 @@
  * group out. The client is of a group once all the others are less likely by a
  * margin; and is unknown again once it sends what that group's kernels do not.
  */
+#include "../message/bytes.h"
 #include "private.h"
 #include <string.h>
 #ifndef __STDC_NO_THREADS__
@@ -105,8 +106,7 @@ static void weigh_prior(const struct session *s, struct hypothesis *h)
 {
 	const char *name =
 		crossfuse_abi_group(h->abi, CROSSFUSE_GROUP_OPEN_FLAGS);
-	bool big = s->swapped !=
-		   crossfuse_abi_big_endian(crossfuse_abi_native());
+	bool big = s->swapped != cf_machine_big();
 
 	h->prior = 9;
 	h->forced = false;
@@ -124,8 +124,7 @@ static void weigh_prior(const struct session *s, struct hypothesis *h)
 static bool is_better(const struct session *s, const struct crossfuse_abi *abi,
 		      const struct crossfuse_abi *other)
 {
-	bool big = s->swapped !=
-		   crossfuse_abi_big_endian(crossfuse_abi_native());
+	bool big = s->swapped != cf_machine_big();
 	bool right = crossfuse_abi_big_endian(abi) == big;
 	bool other_right = crossfuse_abi_big_endian(other) == big;
 

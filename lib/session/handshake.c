@@ -31,7 +31,7 @@ struct decision {
 
 static bool is_big(const struct session *s)
 {
-	return s->swapped != crossfuse_abi_big_endian(crossfuse_abi_native());
+	return s->swapped != cf_machine_big();
 }
 
 /*

@@ -64,26 +64,21 @@ struct saved {
 	uint64_t init_flags;
 };
 
-static bool machine_big(void)
-{
-	return crossfuse_abi_big_endian(crossfuse_abi_native());
-}
-
 static void put_le32(uint8_t *buf, size_t at, uint32_t value)
 {
-	cf_put32(buf + at, value, machine_big());
+	cf_put32(buf + at, value, cf_machine_big());
 }
 
 static uint32_t get_le32(const uint8_t *buf, size_t at)
 {
-	return cf_get32(buf + at, machine_big());
+	return cf_get32(buf + at, cf_machine_big());
 }
 
 static uint32_t bits_of(const struct session *s, uint32_t state)
 {
 	uint32_t bits = 0;
 
-	bits |= s->swapped != machine_big() ? SAVED_BIG : 0;
+	bits |= s->swapped != cf_machine_big() ? SAVED_BIG : 0;
 	bits |= s->offered ? SAVED_OFFERED : 0;
 	bits |= s->own_offer ? SAVED_OWN_OFFER : 0;
 	bits |= s->answered ? SAVED_ANSWERED : 0;
@@ -123,7 +118,7 @@ ssize_t crossfuse_session_save(const struct crossfuse_session *session,
 	put_le32(at, AT_ARCH_ID, s->arch_id);
 	put_le32(at, AT_MAJOR, s->major);
 	put_le32(at, AT_MINOR, s->minor);
-	cf_put64(at + AT_FLAGS, s->init_flags, machine_big());
+	cf_put64(at + AT_FLAGS, s->init_flags, cf_machine_big());
 	return SAVED_LEN;
 }
 
@@ -161,7 +156,7 @@ static int read_saved(const uint8_t *buf, size_t len, struct saved *ret)
 		.arch_id = get_le32(buf, AT_ARCH_ID),
 		.major = get_le32(buf, AT_MAJOR),
 		.minor = get_le32(buf, AT_MINOR),
-		.init_flags = cf_get64(buf + AT_FLAGS, machine_big()),
+		.init_flags = cf_get64(buf + AT_FLAGS, cf_machine_big()),
 	};
 	refused = get_le32(buf, AT_REFUSED);
 	if (read_abi(get_le32(buf, AT_CLIENT), ret->bits & SAVED_CLIENT_CANON,
@@ -261,7 +256,7 @@ static void go_on(struct session *s, const struct saved *saved)
 	s->own_offer = has(saved, SAVED_OWN_OFFER);
 	s->answered = has(saved, SAVED_ANSWERED);
 	s->setxattr_ext = has(saved, SAVED_SETXATTR_EXT);
-	s->swapped = has(saved, SAVED_BIG) != machine_big();
+	s->swapped = has(saved, SAVED_BIG) != cf_machine_big();
 	s->refused = saved->refused;
 	extra |= has(saved, SAVED_UNTOUCHED) ? MODE_UNTOUCHED : 0;
 	extra |= has(saved, SAVED_DETECT) ? MODE_DETECT : 0;

@@ -18,11 +18,6 @@ enum {
 	OUT_HEAD = sizeof(struct cf_out_header),
 };
 
-static bool machine_big_endian(void)
-{
-	return crossfuse_abi_big_endian(crossfuse_abi_native());
-}
-
 uint32_t cf_session_server_swap(const struct session *s)
 {
 	const struct crossfuse_abi *server = s->config.server;
@@ -32,7 +27,7 @@ uint32_t cf_session_server_swap(const struct session *s)
 		return s->swapped ? MODE_OUT_SWAP : 0;
 	return server != crossfuse_abi_canonical() &&
 			       crossfuse_abi_big_endian(server) !=
-				       machine_big_endian()
+				       cf_machine_big()
 		       ? MODE_OUT_SWAP
 		       : 0;
 }
@@ -70,7 +65,7 @@ static void complete_client(struct session *s)
 		config->arch_id = crossfuse_abi_arch_id(config->client);
 	config->server = config->client;
 	s->swapped = crossfuse_abi_big_endian(config->client) !=
-		     machine_big_endian();
+		     cf_machine_big();
 }
 
 int crossfuse_session_init(struct crossfuse_session *session,

@@ -156,6 +156,16 @@ static int take_names(struct op *op, const struct crossfuse_layout *layout,
 	return component && op->name2 ? check_component(op->name2) : 0;
 }
 
+/* A header and a fixed part, in which nothing is counted. */
+static bool is_plain(const struct op *op, const struct crossfuse_layout *layout)
+{
+	const struct call *call = op->call;
+
+	return layout->tail == CROSSFUSE_TAIL_NONE && !call->data_len &&
+	       call->head_len == sizeof(*op->in) + layout->size &&
+	       op->in->len == call->head_len;
+}
+
 /* Sees that a request is what it says, and where things are in it. */
 static int take_apart(struct op *op, const struct row *row)
 {
@@ -167,10 +177,13 @@ static int take_apart(struct op *op, const struct row *row)
 		.setxattr_ext = op->dir->agreed.flags & CF_INIT_SETXATTR_EXT,
 	};
 	size_t fixed = layout->size;
-	int ret;
+	int ret = 0;
 
-	ret = crossfuse_check_request(&terms, call->head, call->head_len,
-				      call->head_len + call->data_len, NULL);
+	if (!is_plain(op, layout))
+		ret = crossfuse_check_request(&terms, call->head,
+					      call->head_len,
+					      call->head_len + call->data_len,
+					      NULL);
 	if (ret < 0)
 		return ret;
 	if (op->in->opcode == CF_INIT ||
@@ -384,12 +397,15 @@ ssize_t op_interrupt(struct op *op)
 
 void dir_submit(struct dir *dir, struct call *call)
 {
-	struct mount *mount;
+	struct mount *mount = NULL;
 
-	if (!turn_begin(dir, call, &mount))
+	/* One file system: nothing is to be held up for another's sake. */
+	if (atomic_load_explicit(&dir->mounts.several, memory_order_relaxed) &&
+	    !turn_begin(dir, call, &mount))
 		return;
 	dir_run(dir, call);
-	turn_end(dir, mount);
+	if (mount)
+		turn_end(dir, mount);
 }
 
 void dir_cancel(struct dir *dir)

@@ -148,12 +148,10 @@ static void tell(const struct mount *mount)
 bool turn_begin(struct dir *dir, struct call *call, struct mount **ret_mount)
 {
 	struct turns *turns = &dir->turns;
-	struct mount *mount = NULL;
+	struct mount *mount = mount_of_call(dir, call);
 	bool run = true;
 	int ret = 0;
 
-	if (atomic_load_explicit(&dir->mounts.several, memory_order_relaxed))
-		mount = mount_of_call(dir, call);
 	if (mount) {
 		pthread_mutex_lock(&turns->lock);
 		run = may_run(turns, mount);
@@ -175,8 +173,6 @@ void turn_end(struct dir *dir, struct mount *mount)
 {
 	struct turns *turns = &dir->turns;
 
-	if (!mount)
-		return;
 	pthread_mutex_lock(&turns->lock);
 	mount->running--;
 	turns->running--;

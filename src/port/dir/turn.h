@@ -36,8 +36,8 @@ void turns_init(struct turns *turns);
 void turns_destroy(struct turns *turns);
 
 /*
- * Whether CALL may run now, to be followed by turn_end(*RET_MOUNT); else it
- * runs, or is ended, later. *RET_MOUNT is NULL where nothing is counted.
+ * Whether CALL may run now, to be followed by turn_end() unless *RET_MOUNT is
+ * NULL; else it runs, or is ended, later.
  */
 bool turn_begin(struct dir *dir, struct call *call, struct mount **ret_mount);
 void turn_end(struct dir *dir, struct mount *mount);
