@@ -321,18 +321,83 @@ static void test_idle(void)
 	stop();
 }
 
-/* A client that has forgotten a file does not know it. */
-static void test_forgotten(void)
+/*
+ * A client that has forgotten a file does not know it, but may come back with
+ * its number where there are handles: of a file handle of its own.
+ */
+static void test_forgotten(enum inode_handles handles)
 {
-	uint64_t nodeid;
+	struct cf_entry_out first = { 0 }, again = { 0 };
+	uint64_t nodeid, directory;
 
-	start(HANDLES_PREFER, LIMIT);
+	start(handles, LIMIT);
 	write_file("f", 1);
-	nodeid = nodeid_of(&client, "f");
+	CHECK_EQ(mkdirat(client.root, "d", 0777), 0);
+	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "f", &first), 0);
+	directory = nodeid_of(&client, "d");
+	nodeid = first.nodeid;
+	CHECK(first.generation);
 	forget(nodeid);
+	forget(directory);
 	CHECK_EQ(getattr(nodeid), -ESTALE);
 	CHECK_EQ(getattr(nodeid + ((uint64_t)1 << 32)), -ESTALE);
-	CHECK_EQ(nodeid_of(&client, "f") == nodeid, 0);
+	CHECK_EQ(ask_lookup(&client, nodeid + ((uint64_t)1 << 32), ".", &again),
+		 -ESTALE);
+	if (!has_handles()) {
+		CHECK_EQ(ask_lookup(&client, nodeid, ".", &again), -ESTALE);
+		CHECK(nodeid_of(&client, "f") != nodeid);
+		stop();
+		return;
+	}
+	CHECK_EQ(ask_lookup(&client, nodeid, ".", &again), 0);
+	CHECK_EQ(again.nodeid, nodeid);
+	CHECK_EQ(again.generation, first.generation);
+	CHECK_EQ(again.attr.ino, first.attr.ino);
+	CHECK_EQ(read_node(nodeid), 1);
+	CHECK_EQ(ask_lookup(&client, directory, "..", &again), 0);
+	CHECK_EQ(again.nodeid, CF_ROOT_ID);
+	CHECK_EQ(again.generation, 0);
+	/* Not under another number meanwhile. */
+	forget(nodeid);
+	CHECK_EQ(nodeid_of(&client, "f"), nodeid);
+	forget(nodeid);
+	/* What has no name any more does not come back. */
+	write_file("g", 2);
+	CHECK_EQ(renameat(client.root, "g", client.root, "f"), 0);
+	CHECK_EQ(ask_lookup(&client, nodeid, ".", &again), -ESTALE);
+	nodeid = nodeid_of(&client, "f");
+	forget(nodeid);
+	CHECK_EQ(ask(&client, CF_UNLINK, CF_ROOT_ID, NULL, 0, "f", NULL, 0), 0);
+	CHECK_EQ(ask_lookup(&client, nodeid, ".", &again), -ESTALE);
+	stop();
+}
+
+/* They are so many and no more; and no other server's. */
+static void test_many_forgotten(void)
+{
+	struct cf_entry_out first = { 0 }, other = { 0 }, again;
+
+	start(HANDLES_PREFER, LIMIT);
+	if (!has_handles()) {
+		stop();
+		return;
+	}
+	write_file("f", 1);
+	write_file("other", 2);
+	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "f", &first), 0);
+	forget(first.nodeid);
+	for (int i = 1; i < FORGOTTEN_MOST; i++)
+		forget(nodeid_of(&client, "other"));
+	CHECK_EQ(ask_lookup(&client, first.nodeid, ".", &again), 0);
+	forget(first.nodeid);
+	for (int i = 0; i < FORGOTTEN_MOST; i++)
+		forget(nodeid_of(&client, "other"));
+	CHECK_EQ(ask_lookup(&client, first.nodeid, ".", &again), -ESTALE);
+	stop();
+	start(HANDLES_PREFER, LIMIT);
+	write_file("f", 1);
+	CHECK_EQ(ask_lookup(&client, CF_ROOT_ID, "f", &other), 0);
+	CHECK(other.generation != first.generation);
 	stop();
 }
 
@@ -350,6 +415,8 @@ int main(void)
 		test_exhausted(modes[i]);
 	}
 	test_idle();
-	test_forgotten();
+	test_forgotten(HANDLES_PREFER);
+	test_forgotten(HANDLES_NEVER);
+	test_many_forgotten();
 	return check_result();
 }

@@ -212,6 +212,12 @@ static bool is_lost(const struct op *op)
 	return inode_is_lost(op->dir, op->inode);
 }
 
+/* LOOKUP of "." or ".." alone may name a node that was forgotten. */
+static bool comes_back(const struct op *op)
+{
+	return op->in->opcode == CF_LOOKUP && check_component(op->name) < 0;
+}
+
 /* The file that the request is about. */
 static int take_inode(struct op *op, const struct row *row)
 {
@@ -220,6 +226,11 @@ static int take_inode(struct op *op, const struct row *row)
 	op->inode = inode_get(op->dir, op->in->nodeid);
 	if (!op->inode)
 		return -ESTALE;
+	if (atomic_load_explicit(&op->inode->forgotten, memory_order_relaxed) &&
+	    !comes_back(op)) {
+		inode_put(op->dir, op->inode);
+		return -ESTALE;
+	}
 	if ((row->flags & OP_FD) == OP_FD)
 		fd = inode_fd(op->dir, op->inode);
 	if (fd < 0)

@@ -165,6 +165,8 @@ static int lookup_self(struct dir *dir, struct inode *inode, int fd,
 
 	if (ret < 0)
 		return ret;
+	if (!ret_st->st_nlink && !atomic_load(&inode->removed))
+		return -ESTALE;
 	inode_lock(dir, inode);
 	table_count(inode);
 	slot_hold(&inode->slot);

@@ -140,16 +140,21 @@ static void unlist(struct inode_shard *shard, struct inode *inode)
 	shard->inode_count--;
 }
 
-/* While the client knows INODE or has it open, the table has a reference. */
+/*
+ * While the client knows INODE or has it open, or might come back with its
+ * number, the table has a reference.
+ */
 static bool is_kept(const struct inode *inode)
 {
-	return inode->nlookup || atomic_load(&inode->opens);
+	return inode->nlookup || atomic_load(&inode->opens) ||
+	       atomic_load_explicit(&inode->forgotten, memory_order_relaxed);
 }
 
 void table_count(struct inode *inode)
 {
 	if (!is_kept(inode))
 		slot_hold(&inode->slot);
+	atomic_store_explicit(&inode->forgotten, false, memory_order_relaxed);
 	if (inode->nlookup < INODE_MAX_LOOKUPS)
 		inode->nlookup++;
 }
@@ -235,10 +240,17 @@ void inode_stale(struct dir *dir, struct inode *inode)
 	pthread_mutex_unlock(&shard->mutex);
 }
 
+/* It is found again, by no name that may mean another file by then. */
+static bool may_come_back(const struct inode *inode)
+{
+	return inode->listed && mount_has_handles(inode->mount) &&
+	       !atomic_load(&inode->removed);
+}
+
 void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 {
 	struct inode_shard *shard;
-	bool gone = false;
+	bool gone = false, forgotten = false;
 
 	if (inode == dir->root)
 		return;
@@ -248,12 +260,32 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 			nlookup = inode->nlookup;
 		inode->nlookup = (inode->nlookup - nlookup) & INODE_MAX_LOOKUPS;
 		gone = !is_kept(inode);
+		forgotten = gone && may_come_back(inode);
+		atomic_store_explicit(&inode->forgotten, forgotten,
+				      memory_order_relaxed);
+		gone = gone && !forgotten;
 		if (gone)
 			drop(dir, shard, inode);
 	}
 	pthread_mutex_unlock(&shard->mutex);
+	if (forgotten)
+		forgotten_add(dir, inode->slot.id);
 	if (gone)
 		inode_put(dir, inode);
+}
+
+bool inode_let_go(struct dir *dir, struct inode *inode)
+{
+	struct inode_shard *shard = inode_lock(dir, inode);
+	bool gone = atomic_exchange(&inode->forgotten, false) &&
+		    !is_kept(inode);
+
+	if (gone)
+		drop(dir, shard, inode);
+	pthread_mutex_unlock(&shard->mutex);
+	if (gone)
+		inode_put(dir, inode);
+	return gone;
 }
 
 void inode_opened(struct dir *dir, struct inode *inode)
@@ -454,6 +486,8 @@ int inodes_init(struct dir *dir, int root_fd)
 	for (size_t i = 0; i < INODE_SHARDS && ret == 0; i++)
 		ret = shard_init(&dir->shards[i]);
 	if (ret == 0)
+		ret = forgotten_init(dir);
+	if (ret == 0)
 		ret = cache_init(dir);
 	if (ret < 0) {
 		close(root_fd);
@@ -465,6 +499,7 @@ int inodes_init(struct dir *dir, int root_fd)
 static void forget(void *opaque, struct slot *slot)
 {
 	inode_forget(opaque, inode_of(slot), UINT64_MAX);
+	inode_let_go(opaque, inode_of(slot));
 }
 
 void inodes_reset(struct dir *dir)
@@ -480,9 +515,10 @@ void inodes_destroy(struct dir *dir)
 	if (root) {
 		inodes_reset(dir);
 		dir->root = NULL;
-		inode_forget(dir, root, UINT64_MAX);
+		forget(dir, &root->slot);
 		inode_put(dir, root);
 	}
+	forgotten_destroy(dir);
 	for (size_t i = 0; i < INODE_SHARDS; i++) {
 		free(dir->shards[i].buckets);
 		for (int class = 0; class < MOUNT_CLASSES; class ++)

@@ -5,6 +5,7 @@
 
 #include "cache.h"
 #include "dir.h"
+#include "forgotten.h"
 #include "lock_table.h"
 #include "mount.h"
 #include "numbers.h"
@@ -46,6 +47,7 @@ struct inode {
 	_Atomic uint32_t opens; /* handles of the client */
 	struct where where;
 	_Atomic bool used;	  /* its descriptor, since it was looked at */
+	_Atomic bool forgotten;	  /* by the client: see forgotten.c */
 	_Atomic bool finds_known; /* the last LOOKUP here, see there */
 	_Atomic(struct lock_file *) locks; /* NULL: there never were any */
 };
@@ -94,6 +96,7 @@ struct dir {
 	struct slots handles;
 	struct inode_shard shards[INODE_SHARDS];
 	struct cache cache;
+	struct forgotten forgotten;
 	struct mounts mounts;
 	struct turns turns;
 	struct inode *root; /* held */
@@ -187,6 +190,8 @@ void inode_closed(struct dir *dir, struct inode *inode, struct handle *handle);
 struct inode_shard *inode_lock(struct dir *dir, struct inode *inode);
 void inode_unlock(struct dir *dir, struct inode *inode);
 void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup);
+/* True if it was only remembered, as forgotten by the client: no longer. */
+bool inode_let_go(struct dir *dir, struct inode *inode);
 /* The directory that PARENT is in, never above the root; -ESTALE outside. */
 int inode_parent_fd(struct dir *dir, struct inode *inode, int *ret_fd);
 /* Another descriptor of the same file, opened with FLAGS. */

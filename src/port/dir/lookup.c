@@ -9,6 +9,9 @@ void entry_fill(struct dir *dir, struct inode *parent, struct inode *inode,
 {
 	*out = (struct cf_entry_out){
 		.nodeid = inode->slot.id,
+		/* Linux wants the root's to be 0. */
+		.generation = inode == dir->root ? 0
+						 : dir->forgotten.generation,
 		.entry_valid = dir->timeout_sec,
 		.attr_valid = dir->timeout_sec,
 	};

@@ -35,6 +35,11 @@ void removal_begin(struct dir *dir, struct inode *parent, const char *name,
 	if (!ret->inode)
 		return;
 	ret->last = S_ISDIR(st.st_mode) || st.st_nlink == 1;
+	if (ret->last && inode_let_go(dir, ret->inode)) {
+		inode_put(dir, ret->inode);
+		ret->inode = NULL;
+		return;
+	}
 	/*
 	 * Afterwards neither handle nor name may lead to it. But NFS gives what
 	 * is open another name, which the directory then is not empty of.
