@@ -119,6 +119,7 @@ static const char *const serving[] = {
 	HERE(mprotect, "malloc(), a new thread"),
 	SELDOM(mremap, "realloc() of much"),
 	HERE(munmap, "the guest's memory, free()"),
+	SELDOM(sched_setaffinity, "mount:, a ring's thread on its processor"),
 	SELDOM(sched_getaffinity, "malloc() of many threads"),
 	/* The rest. */
 	ELSEWHERE(clock_gettime, "a clock outside the vDSO"),

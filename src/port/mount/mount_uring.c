@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +129,9 @@ static int restrict_ring(struct io_uring *uring)
 static int ring_open(struct ring *ring)
 {
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_SQE128 | IORING_SETUP_R_DISABLED,
+		/* A leader looks for requests when it is done with one. */
+		.flags = IORING_SETUP_SQE128 | IORING_SETUP_R_DISABLED |
+			 IORING_SETUP_COOP_TASKRUN,
 	};
 	int ret;
 
@@ -426,6 +429,21 @@ static bool wait_to_lead(struct ring *ring)
 }
 
 /*
+ * The kernel puts a request into the ring of the processor that it comes from:
+ * there the thread that carries it out is woken without a word to another one.
+ * Where the processor is not to be had, anywhere else is as good.
+ */
+static void stay_on_processor(const struct ring *ring)
+{
+	cpu_set_t processor;
+
+	CPU_ZERO(&processor);
+	CPU_SET(ring->index, &processor);
+	if (sched_setaffinity(0, sizeof(processor), &processor) < 0)
+		log_debug("a ring's thread may run anywhere: %m");
+}
+
+/*
  * What a thread has submitted is cancelled when it ends: so none does before
  * the ring.
  */
@@ -435,6 +453,7 @@ static void *leader_main(void *opaque)
 
 	self = opaque;
 	ring = self->ring;
+	stay_on_processor(ring);
 	pthread_mutex_lock(&ring->lock);
 	do {
 		lead(ring);
