@@ -130,7 +130,8 @@ class Load:
         done = self.run(
             "fio", "fio", "--name=verify", "--directory=%s" % self.where,
             "--size=%dm" % size, "--bsrange=512-128k", "--rw=randrw",
-            "--verify=crc32c", "--verify_fatal=1", "--ioengine=psync",
+            "--verify=crc32c", "--verify_fatal=1",
+            "--verify_state_save=0", "--ioengine=psync",
             "--numjobs=2", "--randseed=%d" % (self.seed + turn),
             "--minimal")
         self.counts["fio"] += size * 2
