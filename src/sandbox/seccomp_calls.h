@@ -58,7 +58,7 @@ static const char *const serving[] = {
 	HERE(symlinkat, "SYMLINK"),
 	HERE(syncfs, "SYNCFS"),
 	HERE(umask, "CREATE and its like"),
-	HERE(unlinkat, "UNLINK; the socket, without a sandbox"),
+	HERE(unlinkat, "UNLINK"),
 	HERE(utimensat, "SETATTR"),
 	ELSEWHERE(utimensat_time64, "the same on 32 bits"),
 	/* Who asks. */

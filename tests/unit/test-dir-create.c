@@ -291,17 +291,18 @@ static void test_extlen(void)
 }
 
 /* Set-id bits go when the client says so, and stay otherwise. */
-static void test_setid(void)
+
+static void setattr_as(uint32_t uid, uint32_t gid, uint64_t nodeid,
+		       struct cf_setattr_in in)
+{
+	CHECK(ask_as(&client, uid, gid, CF_SETATTR, nodeid, &in, sizeof(in),
+		     NULL, NULL, NULL, 0) > 0);
+}
+
+static void test_setid_of_write(uint64_t nodeid, uint64_t fh)
 {
 	struct cf_setattr_in in = { .valid = CF_FATTR_SIZE, .size = 100 };
-	struct cf_fallocate_in fallocate_in = { .length = 4096 };
-	struct cf_open_in open_in = { .flags = O_WRONLY | O_TRUNC };
-	struct cf_create_in create_in = { .open_flags = UINT32_MAX };
-	uint64_t nodeid, fh = 0;
 
-	close(openat(client.root, "s", O_CREAT | O_WRONLY, 0755));
-	nodeid = nodeid_of(&client, "s");
-	CHECK_EQ(ask_open(&client, nodeid, O_RDWR, &fh), 0);
 	set_mode("s", 06755);
 	CHECK_EQ(ask_write_as(&client, 0, fh, "x", 1, 0, O_RDWR, 0), 1);
 	CHECK_EQ(mode_now("s"), 06755);
@@ -310,67 +311,101 @@ static void test_setid(void)
 		 1);
 	CHECK_EQ(mode_now("s"), 0755);
 	set_mode("s", 06755);
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
-	      0);
+	setattr_as(0, 0, nodeid, in);
 	CHECK_EQ(mode_now("s"), 06755);
 	in.valid |= CF_FATTR_KILL_SUIDGID;
 	in.size = 50;
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
-	      0);
+	setattr_as(0, 0, nodeid, in);
 	CHECK_EQ(mode_now("s"), 0755);
 	/* A member of the file's group may have it without execution. */
 	CHECK_EQ(fchownat(client.root, "s", 1000, 1000, 0), 0);
 	set_mode("s", 06745);
 	in.size = 40;
-	CHECK(ask_as(&client, 1000, 1000, CF_SETATTR, nodeid, &in, sizeof(in),
-		     NULL, NULL, NULL, 0) > 0);
+	setattr_as(1000, 1000, nodeid, in);
 	CHECK_EQ(mode_now("s"), local_truncate(06745, 1000));
 	set_mode("s", 06745);
 	in.size = 30;
-	CHECK(ask_as(&client, 1000, 50, CF_SETATTR, nodeid, &in, sizeof(in),
-		     NULL, NULL, NULL, 0) > 0);
+	setattr_as(1000, 50, nodeid, in);
 	CHECK_EQ(mode_now("s"), local_truncate(06745, 50));
 	CHECK_EQ(fchownat(client.root, "s", 0, 0, 0), 0);
+}
+
+static void test_setid_of_attributes(uint64_t nodeid)
+{
 	/* chmod() by the client right behind it has the bit. */
-	in = (struct cf_setattr_in){ .valid = CF_FATTR_MODE, .mode = 06711 };
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
-	      0);
+	setattr_as(0, 0, nodeid,
+		   (struct cf_setattr_in){ .valid = CF_FATTR_MODE,
+					   .mode = 06711 });
 	CHECK_EQ(mode_now("s"), 06711);
-	fallocate_in.fh = fh;
-	ask_as(&client, 0, 0, CF_FALLOCATE, nodeid, &fallocate_in,
-	       sizeof(fallocate_in), NULL, NULL, NULL, 0);
-	CHECK_EQ(mode_now("s"), 06711);
-	fallocate_in.length = 8192;
-	ask_as(&client, 1000, 1000, CF_FALLOCATE, nodeid, &fallocate_in,
-	       sizeof(fallocate_in), NULL, NULL, NULL, 0);
+	/* A new owner clears them, as for everyone on a local file system. */
+	setattr_as(0, 0, nodeid,
+		   (struct cf_setattr_in){ .valid = CF_FATTR_UID,
+					   .uid = 1000 });
 	CHECK_EQ(mode_now("s"), 0711);
+	CHECK_EQ(fchownat(client.root, "s", 0, 0, 0), 0);
+}
+
+static void test_setid_of_fallocate(uint64_t nodeid, uint64_t fh)
+{
+	struct cf_fallocate_in in = { .fh = fh, .length = 4096 };
+
+	set_mode("s", 06711);
+	ask_as(&client, 0, 0, CF_FALLOCATE, nodeid, &in, sizeof(in), NULL, NULL,
+	       NULL, 0);
+	CHECK_EQ(mode_now("s"), 06711);
+	in.length = 8192;
+	ask_as(&client, 1000, 1000, CF_FALLOCATE, nodeid, &in, sizeof(in), NULL,
+	       NULL, NULL, 0);
+	CHECK_EQ(mode_now("s"), 0711);
+}
+
+static void test_setid_of_open(uint64_t nodeid)
+{
+	struct cf_open_in in = { .flags = O_WRONLY | O_TRUNC,
+				 .open_flags = CF_OPEN_KILL_SUIDGID };
+
 	set_mode("s", 06755);
-	open_in.open_flags = CF_OPEN_KILL_SUIDGID;
-	CHECK(ask(&client, CF_OPEN, nodeid, &open_in, sizeof(open_in), NULL,
-		  NULL, 0) > 0);
+	CHECK(ask(&client, CF_OPEN, nodeid, &in, sizeof(in), NULL, NULL, 0) >
+	      0);
 	CHECK_EQ(mode_now("s"), 0755);
-	/* Before 7.33 this is padding, of CREATE too. */
+}
+
+/* Before 7.33 what says so is padding, of CREATE too. */
+static void test_setid_of_old_clients(void)
+{
+	struct cf_open_in open_in = { .flags = O_WRONLY | O_TRUNC,
+				      .open_flags = CF_OPEN_KILL_SUIDGID };
+	struct cf_create_in create_in = { .flags = O_WRONLY | O_TRUNC | O_CREAT,
+					  .open_flags = UINT32_MAX };
+
 	for (uint32_t minor = 32; minor < 34; minor++) {
+		mode_t left = minor < 33 ? 06755 : 0755;
+
 		ask_init(&client, minor, CLIENT_FLAGS, NULL);
-		nodeid = nodeid_of(&client, "s");
 		set_mode("s", 06755);
-		CHECK(ask(&client, CF_OPEN, nodeid, &open_in, sizeof(open_in),
-			  NULL, NULL, 0) > 0);
-		CHECK_EQ(mode_now("s"), minor < 33 ? 06755 : 0755);
+		CHECK(ask(&client, CF_OPEN, nodeid_of(&client, "s"), &open_in,
+			  sizeof(open_in), NULL, NULL, 0) > 0);
+		CHECK_EQ(mode_now("s"), left);
 		set_mode("s", 06755);
-		create_in.flags = O_WRONLY | O_TRUNC | O_CREAT;
 		CHECK(ask(&client, CF_CREATE, CF_ROOT_ID, &create_in,
 			  sizeof(create_in), "s", NULL, 0) > 0);
-		CHECK_EQ(mode_now("s"), minor < 33 ? 06755 : 0755);
+		CHECK_EQ(mode_now("s"), left);
 	}
 	ask_init(&client, 47, CLIENT_FLAGS, NULL);
+}
+
+static void test_setid(void)
+{
+	uint64_t nodeid, fh = 0;
+
+	close(openat(client.root, "s", O_CREAT | O_WRONLY, 0755));
 	nodeid = nodeid_of(&client, "s");
-	/* A new owner clears them, as for everyone on a local file system. */
-	set_mode("s", 06755);
-	in = (struct cf_setattr_in){ .valid = CF_FATTR_UID, .uid = 1000 };
-	CHECK(ask(&client, CF_SETATTR, nodeid, &in, sizeof(in), NULL, NULL, 0) >
-	      0);
-	CHECK_EQ(mode_now("s"), 0755);
+	CHECK_EQ(ask_open(&client, nodeid, O_RDWR, &fh), 0);
+	test_setid_of_write(nodeid, fh);
+	test_setid_of_attributes(nodeid);
+	test_setid_of_fallocate(nodeid, fh);
+	test_setid_of_open(nodeid);
+	test_setid_of_old_clients();
 }
 
 int main(void)

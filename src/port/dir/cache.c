@@ -95,7 +95,7 @@ static int set_fd(struct dir *dir, struct inode *inode, int fd)
 		if (ret == 0)
 			atomic_store(&inode->fd, fd);
 	}
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	if (ret < 0) {
 		close(fd);
 		return ret;
@@ -158,7 +158,7 @@ static int take_fd(struct dir *dir, struct inode *inode)
 			cache_remove(dir, shard, inode);
 		}
 	}
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	return fd;
 }
 
@@ -166,22 +166,23 @@ static int take_fd(struct dir *dir, struct inode *inode)
 static void make_handle(struct dir *dir, struct inode *inode)
 {
 	int fd = atomic_load(&inode->fd);
+	struct inode_shard *shard;
 	struct where where;
 	bool taken = false, has;
 
 	if (!mount_has_handles(inode->mount) || fd < 0)
 		return;
-	inode_lock(dir, inode);
+	shard = inode_lock(dir, inode);
 	has = inode->where.kind != WHERE_NONE;
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	if (has || where_of_fd(fd, &where) < 0)
 		return;
-	inode_lock(dir, inode);
+	shard = inode_lock(dir, inode);
 	if (inode->where.kind == WHERE_NONE) {
 		inode->where = where;
 		taken = true;
 	}
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	if (!taken)
 		where_free(&where);
 }

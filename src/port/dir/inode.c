@@ -20,7 +20,9 @@ struct inode *inode_find(struct dir *dir, struct inode *parent,
 /* Takes *WHERE over, unless INODE has a better one. */
 static void set_where(struct dir *dir, struct inode *inode, struct where *where)
 {
-	inode_lock(dir, inode);
+	struct inode_shard *shard;
+
+	shard = inode_lock(dir, inode);
 	if (inode->where.kind == WHERE_NONE ||
 	    inode->where.kind == WHERE_NAME) {
 		struct where old = inode->where;
@@ -28,21 +30,22 @@ static void set_where(struct dir *dir, struct inode *inode, struct where *where)
 		inode->where = *where;
 		*where = old;
 	}
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	where_free(where);
 }
 
 void inode_named(struct dir *dir, struct inode *inode, struct inode *parent,
 		 const char *name)
 {
+	struct inode_shard *shard;
 	struct where where;
 	bool same;
 
 	if (mount_has_handles(inode->mount) || inode == dir->root)
 		return;
-	inode_lock(dir, inode);
+	shard = inode_lock(dir, inode);
 	same = where_is_name(&inode->where, parent->slot.id, name);
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	if (!same && where_by_name(parent->slot.id, name, &where) == 0)
 		set_where(dir, inode, &where);
 }
@@ -160,6 +163,7 @@ static int open_and_adopt(struct dir *dir, struct inode *parent, int parent_fd,
 static int lookup_self(struct dir *dir, struct inode *inode, int fd,
 		       struct inode **ret_inode, struct stat *ret_st)
 {
+	struct inode_shard *shard;
 	struct key key;
 	int ret = key_of(fd, "", ret_st, &key);
 
@@ -167,10 +171,10 @@ static int lookup_self(struct dir *dir, struct inode *inode, int fd,
 		return ret;
 	if (!ret_st->st_nlink && !atomic_load(&inode->removed))
 		return -ESTALE;
-	inode_lock(dir, inode);
+	shard = inode_lock(dir, inode);
 	table_count(inode);
 	slot_hold(&inode->slot);
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	*ret_inode = inode;
 	return 0;
 }

@@ -85,11 +85,6 @@ struct inode_shard *inode_lock(struct dir *dir, struct inode *inode)
 	return shard;
 }
 
-void inode_unlock(struct dir *dir, struct inode *inode)
-{
-	pthread_mutex_unlock(&shard_of(dir, hash_of_inode(inode))->mutex);
-}
-
 /* Makes room for many; if there is no memory the chains get longer. */
 static void shard_grow(struct inode_shard *shard)
 {
@@ -247,7 +242,8 @@ static bool may_come_back(const struct inode *inode)
 	       !atomic_load(&inode->removed);
 }
 
-void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
+static void take_lookups(struct dir *dir, struct inode *inode, uint64_t nlookup,
+			 bool remember)
 {
 	struct inode_shard *shard;
 	bool gone = false, forgotten = false;
@@ -260,7 +256,7 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 			nlookup = inode->nlookup;
 		inode->nlookup = (inode->nlookup - nlookup) & INODE_MAX_LOOKUPS;
 		gone = !is_kept(inode);
-		forgotten = gone && may_come_back(inode);
+		forgotten = gone && remember && may_come_back(inode);
 		atomic_store_explicit(&inode->forgotten, forgotten,
 				      memory_order_relaxed);
 		gone = gone && !forgotten;
@@ -272,6 +268,11 @@ void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
 		forgotten_add(dir, inode->slot.id);
 	if (gone)
 		inode_put(dir, inode);
+}
+
+void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup)
+{
+	take_lookups(dir, inode, nlookup, true);
 }
 
 bool inode_let_go(struct dir *dir, struct inode *inode)
@@ -498,7 +499,7 @@ int inodes_init(struct dir *dir, int root_fd)
 
 static void forget(void *opaque, struct slot *slot)
 {
-	inode_forget(opaque, inode_of(slot), UINT64_MAX);
+	take_lookups(opaque, inode_of(slot), UINT64_MAX, false);
 	inode_let_go(opaque, inode_of(slot));
 }
 

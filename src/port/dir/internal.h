@@ -186,9 +186,12 @@ bool mount_is_of(const struct mount *mount, int fd);
 /* One handle of the client's more, and less. INODE is held at first. */
 void inode_opened(struct dir *dir, struct inode *inode);
 void inode_closed(struct dir *dir, struct inode *inode, struct handle *handle);
-/* The mutex of the shard that INODE is in. */
+/* Takes the mutex of the shard that INODE is in. */
 struct inode_shard *inode_lock(struct dir *dir, struct inode *inode);
-void inode_unlock(struct dir *dir, struct inode *inode);
+static inline void inode_unlock(struct inode_shard *shard)
+{
+	pthread_mutex_unlock(&shard->mutex);
+}
 void inode_forget(struct dir *dir, struct inode *inode, uint64_t nlookup);
 /* True if it was only remembered, as forgotten by the client: no longer. */
 bool inode_let_go(struct dir *dir, struct inode *inode);

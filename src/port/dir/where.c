@@ -200,21 +200,23 @@ static bool is_handle(const struct where *where)
 
 bool where_is_handle(struct dir *dir, struct inode *inode)
 {
+	struct inode_shard *shard;
 	bool ret;
 
-	inode_lock(dir, inode);
+	shard = inode_lock(dir, inode);
 	ret = is_handle(&inode->where);
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	return ret;
 }
 
 int where_open(struct dir *dir, struct inode *inode, int flags)
 {
+	struct inode_shard *shard;
 	struct where_far *far, *copy = NULL;
 	struct where where;
 	int fd = -ESTALE;
 
-	inode_lock(dir, inode);
+	shard = inode_lock(dir, inode);
 	where = inode->where; /* if a handle, for good */
 	if (where.kind == WHERE_OPENER) {
 		fd = open_by_opener(dir, &where);
@@ -227,7 +229,7 @@ int where_open(struct dir *dir, struct inode *inode, int flags)
 		else
 			fd = -ENOMEM;
 	}
-	inode_unlock(dir, inode);
+	inode_unlock(shard);
 	if (copy) {
 		fd = open_name(dir, inode, copy->parent, copy->bytes);
 		free(copy);
