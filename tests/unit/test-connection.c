@@ -397,7 +397,7 @@ static void connect_client(void)
 	int fds[2];
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	CHECK_EQ(virtio_client_new(fds[0], &client), 0);
+	CHECK_EQ(virtio_client_new(fds[0], -1, NULL, &client), 0);
 	CHECK_EQ(relay_init(&relay, client, dir_port, &options, NULL), 0);
 	pthread_create(&server, NULL, serve, NULL);
 	CHECK_EQ(vhost_driver_open(&driver, fds[1], &config), 0);

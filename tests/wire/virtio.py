@@ -94,9 +94,9 @@ class Server:
         with open(self.log.name) as log:
             return log.read()
 
-    def wait_for_output(self, text):
+    def wait_for_output(self, text, times=1):
         until = time.monotonic() + TIMEOUT
-        while text not in self.output():
+        while self.output().count(text) < times:
             if time.monotonic() > until:
                 raise AssertionError(f"{text!r} not in {self.output()!r}")
             time.sleep(0.01)

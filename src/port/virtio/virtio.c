@@ -22,6 +22,10 @@ struct virtio_port {
 	struct client_port port;
 	struct virtio_socket socket;
 	int stop_fd;
+	int left_fd; /* eventfd: a client was closed */
+	bool busy;   /* there is one, or was */
+	/* Of the first; a sandbox hides those that come later. NULL: unknown */
+	char *machine;
 };
 
 struct virtio_options virtio_options = { .listen_fd = -1,
@@ -230,7 +234,8 @@ static void virtio_client_close(struct client *base)
 		queue_destroy(&client->queues[i]);
 	vhost_device_destroy(&client->device);
 	close(client->stop_fd);
-	free(client->machine);
+	if (client->left_fd >= 0)
+		raise_fd(client->left_fd);
 	free(client);
 }
 
@@ -241,7 +246,8 @@ static const struct client_ops virtio_client_ops = {
 	.close = virtio_client_close,
 };
 
-int virtio_client_new(int fd, struct client **ret_client)
+int virtio_client_new(int fd, int left_fd, const char *machine,
+		      struct client **ret_client)
 {
 	struct virtio_client *client = calloc(1, sizeof(*client));
 	int r = -ENOMEM;
@@ -249,7 +255,8 @@ int virtio_client_new(int fd, struct client **ret_client)
 	if (!client)
 		goto close_fd;
 	client->client.ops = &virtio_client_ops;
-	client->machine = virtio_socket_machine(fd);
+	client->machine = machine;
+	client->left_fd = left_fd;
 	client->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (client->stop_fd < 0) {
 		r = -errno;
@@ -272,13 +279,23 @@ destroy_device:
 close_stop:
 	close(client->stop_fd);
 free_client:
-	free(client->machine);
 	free(client);
 close_fd:
 	if (fd >= 0)
 		close(fd);
 	log_error("cannot serve the monitor: %s", strerror(-r));
 	return r;
+}
+
+static void free_port(struct virtio_port *port)
+{
+	virtio_socket_close(&port->socket);
+	if (port->stop_fd >= 0)
+		close(port->stop_fd);
+	if (port->left_fd >= 0)
+		close(port->left_fd);
+	free(port->machine);
+	free(port);
 }
 
 static int virtio_open(const char *argument, const struct options *options,
@@ -293,29 +310,53 @@ static int virtio_open(const char *argument, const struct options *options,
 		return -ENOMEM;
 	port->port.ops = &virtio_port_ops;
 	port->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = port->stop_fd < 0 ? -errno : 0;
+	port->left_fd = eventfd(0, EFD_CLOEXEC);
+	r = port->stop_fd < 0 || port->left_fd < 0 ? -errno : 0;
 	if (r == 0)
 		r = virtio_socket_open(&port->socket, argument);
 	if (r < 0) {
-		if (port->stop_fd >= 0)
-			close(port->stop_fd);
-		free(port);
+		free_port(port);
 		return r;
 	}
 	*ret_port = &port->port;
 	return 0;
 }
 
-/* One: the guest's memory and its driver's state are this process's. */
+/* Until the front end has left, and all of it is gone. False: stop(). */
+static bool wait_until_left(struct virtio_port *port)
+{
+	struct pollfd fds[] = {
+		{ .fd = port->stop_fd, .events = POLLIN },
+		{ .fd = port->left_fd, .events = POLLIN },
+	};
+	uint64_t count;
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return false;
+	return !fds[0].revents &&
+	       read(port->left_fd, &count, sizeof(count)) > 0;
+}
+
+/* One at a time, and without --keep one at all. */
 static int virtio_accept(struct client_port *base, struct client **ret_client)
 {
 	struct virtio_port *port = (struct virtio_port *)base;
 	int fd, r;
 
+	if (port->busy && virtio_options.keep) {
+		if (!wait_until_left(port))
+			return 0;
+		log_info("waiting for the monitor to come back");
+	}
 	r = virtio_socket_accept(&port->socket, port->stop_fd, &fd);
 	if (r <= 0)
 		return r;
-	r = virtio_client_new(fd, ret_client);
+	if (!port->busy)
+		port->machine = virtio_socket_machine(fd);
+	port->busy = true;
+	r = virtio_client_new(fd, virtio_options.keep ? port->left_fd : -1,
+			      port->machine, ret_client);
 	return r < 0 ? r : 1;
 }
 
@@ -326,11 +367,7 @@ static void virtio_stop(struct client_port *base)
 
 static void virtio_close(struct client_port *base)
 {
-	struct virtio_port *port = (struct virtio_port *)base;
-
-	virtio_socket_close(&port->socket);
-	close(port->stop_fd);
-	free(port);
+	free_port((struct virtio_port *)base);
 }
 
 static const struct option virtio_rows[] = {
@@ -341,6 +378,8 @@ static const struct option virtio_rows[] = {
 	OPTION("fd", INT, &virtio_options.listen_fd, "N",
 	       "take this open socket, listening or connected",
 	       .selects = true),
+	OPTION("keep", SET, &virtio_options.keep, NULL,
+	       "go on when the monitor has left, and wait for it again"),
 	OPTION("tag", STRING, &virtio_options.tag, "TAG",
 	       "give the device this tag (the monitor asks for it)",
 	       .max = VIRTIO_FS_TAG),

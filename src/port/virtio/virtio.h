@@ -257,6 +257,7 @@ struct virtio_options {
 	int listen_fd;	 /* --fd: a listening or connected socket; -1: none */
 	const char *tag; /* 1 to 36 bytes; NULL: none */
 	uint64_t thread_pool_size;
+	bool keep; /* listen again when the front end has left */
 };
 
 extern struct virtio_options virtio_options;
@@ -282,15 +283,21 @@ struct virtio_client {
 	struct relay *relay;
 	struct pool pool;
 	struct queue queues[VIRTIO_QUEUES];
-	char *machine; /* NULL: not known */
+	const char *machine; /* of the monitor; NULL: not known */
 	int stop_fd;
+	int left_fd; /* of the port */
 	bool ending; /* the front end is gone, or shall be */
 	bool left;   /* it went while it was waiting for an answer */
 	/* It was said that memory is not shared: all of it, or a part. */
 	atomic_bool told_unshared, told_outside;
 };
 
-/* On the connection FD, which it takes over. 0 or -errno, logged. */
-int virtio_client_new(int fd, struct client **ret_client);
+/*
+ * On the connection FD, which it takes over, of a monitor for MACHINE, if that
+ * is known; the name stays the caller's. When it is closed LEFT_FD is
+ * signalled, unless that is -1. 0 or -errno, logged.
+ */
+int virtio_client_new(int fd, int left_fd, const char *machine,
+		      struct client **ret_client);
 
 #endif

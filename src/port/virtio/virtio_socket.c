@@ -152,6 +152,13 @@ static int accept_talker(int listener, int stop_fd, int *ret_fd)
 	return r;
 }
 
+void virtio_socket_close(struct virtio_socket *sock)
+{
+	if (sock->fd >= 0)
+		close(sock->fd);
+	sock->fd = -1;
+}
+
 int virtio_socket_accept(struct virtio_socket *sock, int stop_fd, int *ret_fd)
 {
 	int r;
@@ -165,8 +172,8 @@ int virtio_socket_accept(struct virtio_socket *sock, int stop_fd, int *ret_fd)
 	}
 	r = accept_talker(sock->fd, stop_fd, ret_fd);
 	/* The next one shall be refused at once, not wait. */
-	close(sock->fd);
-	sock->fd = -1;
+	if (!virtio_options.keep)
+		virtio_socket_close(sock);
 	return r;
 }
 
@@ -233,13 +240,12 @@ int virtio_socket_open(struct virtio_socket *sock, const char *path)
 		if (r < 0)
 			return r;
 	}
+	if (virtio_options.keep && !sock->listens) {
+		log_error("--keep: file descriptor %d is connected: pass one "
+			  "that listens",
+			  fd);
+		return -EINVAL;
+	}
 	sock->fd = fd;
 	return 0;
-}
-
-void virtio_socket_close(struct virtio_socket *sock)
-{
-	if (sock->fd >= 0)
-		close(sock->fd);
-	sock->fd = -1;
 }
