@@ -19,6 +19,7 @@
 /* exec_daemon.c */
 struct daemon {
 	pid_t pid; /* and its process group; 0: it has been ended */
+	pthread_t watcher;
 	int fd;	   /* our end of the socket */
 	char *dir; /* of {dir}; NULL: none */
 	/* Bytes of a file that fit into one message of the socket. */

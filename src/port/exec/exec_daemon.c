@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The daemon's process. */
 #include "../../log.h"
+#include "../../thread.h"
 #include "exec.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -314,6 +315,57 @@ static int start_process(const struct start *start, struct daemon *daemon)
 	return ret;
 }
 
+/* Of a watcher. */
+struct watch {
+	int process; /* a pidfd */
+	int device;  /* our end of the socket, its own descriptor */
+};
+
+/*
+ * A daemon that dies may leave processes behind that have its device open: ends
+ * that as the daemon's end would. One that ends well may have gone to the
+ * background.
+ */
+static void *watch_daemon(void *opaque)
+{
+	struct watch *watch = opaque;
+	struct pollfd ended = { .fd = watch->process, .events = POLLIN };
+	siginfo_t info = { 0 };
+
+	while (poll(&ended, 1, -1) < 0 && errno == EINTR)
+		;
+	if (waitid(P_PIDFD, (id_t)watch->process, &info, WEXITED | WNOWAIT) ==
+		    0 &&
+	    (info.si_code != CLD_EXITED || info.si_status))
+		shutdown(watch->device, SHUT_RDWR);
+	close(watch->process);
+	close(watch->device);
+	free(watch);
+	return NULL;
+}
+
+static int start_watcher(struct daemon *daemon)
+{
+	struct watch *watch = malloc(sizeof(*watch));
+	int ret;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->process = (int)syscall(SYS_pidfd_open, daemon->pid, 0);
+	watch->device = fcntl(daemon->fd, F_DUPFD_CLOEXEC, 0);
+	ret = watch->process < 0 || watch->device < 0
+		      ? -errno
+		      : thread_start(&daemon->watcher, 0, watch_daemon, watch);
+	if (ret == 0)
+		return 0;
+	if (watch->process >= 0)
+		close(watch->process);
+	if (watch->device >= 0)
+		close(watch->device);
+	free(watch);
+	return ret;
+}
+
 int daemon_start(const char *command, struct daemon *ret_daemon)
 {
 	struct daemon daemon = { .fd = -1 };
@@ -331,6 +383,14 @@ int daemon_start(const char *command, struct daemon *ret_daemon)
 	if (ret == 0)
 		ret = start_process(&start, &daemon);
 	free_start(&start);
+	if (ret == 0) {
+		ret = start_watcher(&daemon);
+		if (ret < 0) {
+			kill(-daemon.pid, SIGKILL);
+			waitpid(daemon.pid, NULL, 0);
+			close(daemon.fd);
+		}
+	}
 	if (ret < 0) {
 		log_error("cannot start %s: %s", command, strerror(-ret));
 		if (daemon.dir)
@@ -374,6 +434,7 @@ static int end_processes(const struct daemon *daemon)
 	while (waitid(P_PID, (id_t)daemon->pid, &info, WEXITED | WNOWAIT) < 0 &&
 	       errno == EINTR)
 		;
+	pthread_join(daemon->watcher, NULL);
 	/* What it has started itself. */
 	kill(-daemon->pid, SIGKILL);
 	while (waitpid(daemon->pid, &status, 0) < 0 && errno == EINTR)
