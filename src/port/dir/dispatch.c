@@ -363,6 +363,23 @@ static size_t init_reply(struct dir *dir, const struct cf_init_in *in,
 	return in->minor < 23 ? CF_COMPAT_22_INIT_OUT_SIZE : sizeof(*out);
 }
 
+/* Whether the client offers what options insist on. */
+static bool offers_enough(const struct dir_options *options, uint64_t flags)
+{
+	const bool acl = options->posix_acl == TOGGLE_ALWAYS &&
+			 !(flags & CF_INIT_POSIX_ACL);
+	const bool label = options->security_label == TOGGLE_ALWAYS &&
+			   !(flags & CF_INIT_SECURITY_CTX);
+
+	if (acl || label)
+		log_error("--%s: the client knows no %s, and is refused: say "
+			  "--%s=auto to go without",
+			  acl ? "posix-acl" : "security-label",
+			  acl ? "access control lists" : "security contexts",
+			  acl ? "posix-acl" : "security-label");
+	return !acl && !label;
+}
+
 /* The newest protocol whose messages are all known here. */
 #define MINOR 47
 
@@ -383,6 +400,9 @@ ssize_t op_init(struct op *op)
 	flags = in.flags;
 	if (in.flags & CF_INIT_EXT)
 		flags |= (uint64_t)in.flags2 << 32;
+	if (in.major == CF_KERNEL_VERSION &&
+	    !offers_enough(op->dir->options, flags))
+		return -EPROTO;
 	agreed.minor = in.minor < MINOR ? in.minor : MINOR;
 	agreed.flags = flags & offers(op->dir);
 	op->dir->agreed = agreed;
