@@ -23,7 +23,12 @@ static const char usage[] =
 	"  --replies           a stream or text of replies, not of requests\n"
 	"  --opcode NAME       what they answer, such as OPEN or 14\n"
 	"  --raw, --hex        a byte stream; hexadecimal text (found out)\n"
-	"  --stat              count opcodes, errors, translated fields\n"
+	"  --only NAME[,...]   leave out all other opcodes\n"
+	"  --calls             of a trace: a line for each call, its reply "
+	"behind \"=\"\n"
+	"  --follow            of a trace: go on with what is written to it\n"
+	"  --stat              count opcodes, errors, translated fields; "
+	"latencies\n"
 	"\n"
 	"The status is 1 if anything was wrong with a message.";
 
@@ -42,8 +47,11 @@ void decode_complain(struct decoder *decoder, const char *format, ...)
 void decode_one(struct decoder *decoder, const struct decode_message *message)
 {
 	char text[DECODE_LINE], fault[256];
+	const struct crossfuse_opcode *opcode = decode_opcode(message);
 	bool faulty = decode_fault(message, fault, sizeof(fault));
 
+	if (!decode_wanted(decoder, opcode ? opcode->code : message->opcode))
+		return;
 	decoder->faults += faulty;
 	decode_stat_count(decoder->stat, message, faulty);
 	if (decoder->stat)
@@ -79,7 +87,17 @@ static int parse_order(struct decoder *decoder, const char *word)
 	return 0;
 }
 
-static int parse_opcode(struct decoder *decoder, const char *word)
+bool decode_wanted(const struct decoder *decoder, uint32_t opcode)
+{
+	for (size_t i = 0; i < decoder->only_count; i++)
+		if (decoder->only[i] == opcode)
+			return true;
+	return !decoder->only_count;
+}
+
+/* By its name or its number. */
+static int find_opcode(const char *option, const char *word,
+		       uint32_t *ret_opcode)
 {
 	const struct crossfuse_opcode *opcode;
 	unsigned long number;
@@ -87,19 +105,48 @@ static int parse_opcode(struct decoder *decoder, const char *word)
 
 	for (size_t i = 0; (opcode = crossfuse_opcode_at(i)); i++) {
 		if (strcasecmp(opcode->name, word) == 0) {
-			decoder->opcode = opcode->code;
+			*ret_opcode = opcode->code;
 			return 0;
 		}
 	}
 	number = strtoul(word, &end, 10);
 	if (word[0] < '0' || word[0] > '9' || *end || number > UINT32_MAX) {
-		log_error("--opcode=%s: give an opcode's name, such as OPEN, "
-			  "or its number",
-			  word);
+		log_error("%s=%s: give an opcode's name, such as OPEN, or its "
+			  "number",
+			  option, word);
 		return -EINVAL;
 	}
-	decoder->opcode = (uint32_t)number;
+	*ret_opcode = (uint32_t)number;
 	return 0;
+}
+
+static int parse_opcode(struct decoder *decoder, const char *word)
+{
+	return find_opcode("--opcode", word, &decoder->opcode);
+}
+
+static int parse_only(struct decoder *decoder, const char *word)
+{
+	char name[32];
+	int ret = 0;
+
+	while (ret == 0) {
+		size_t length = strcspn(word, ",");
+
+		if (decoder->only_count == DECODE_ONLY) {
+			log_error("--only: give %d opcodes at most",
+				  DECODE_ONLY);
+			return -EINVAL;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)length, word);
+		ret = find_opcode("--only", name,
+				  &decoder->only[decoder->only_count]);
+		decoder->only_count += ret == 0;
+		if (!word[length])
+			break;
+		word += length + 1;
+	}
+	return ret;
 }
 
 static int parse_form(struct decoder *decoder, const char *word)
@@ -116,6 +163,20 @@ static int set_replies(struct decoder *decoder, const char *word)
 {
 	(void)word;
 	decoder->replies = true;
+	return 0;
+}
+
+static int set_calls(struct decoder *decoder, const char *word)
+{
+	(void)word;
+	decoder->calls = true;
+	return 0;
+}
+
+static int set_follow(struct decoder *decoder, const char *word)
+{
+	(void)word;
+	decoder->follow = true;
 	return 0;
 }
 
@@ -141,6 +202,9 @@ static const struct decode_option {
 	{ "--replies", false, set_replies },
 	{ "--raw", false, parse_form },
 	{ "--hex", false, parse_form },
+	{ "--only", true, parse_only },
+	{ "--calls", false, set_calls },
+	{ "--follow", false, set_follow },
 	{ "--stat", false, set_stat },
 };
 
@@ -198,6 +262,11 @@ static int parse(struct decoder *decoder, int argc, char **argv,
 		log_error("--opcode is for replies: give --replies too");
 		return -EINVAL;
 	}
+	if (decoder->stat && (decoder->calls || decoder->follow)) {
+		log_error("--stat counts, it shows no calls: leave out --calls "
+			  "and --follow");
+		return -EINVAL;
+	}
 	*ret_path = path;
 	return 0;
 }
@@ -239,6 +308,11 @@ static int decode_input(struct decoder *decoder, FILE *input)
 	if (decoder->form == DECODE_GUESS && length == sizeof(first) &&
 	    memcmp(first, TRACE_MAGIC, sizeof(first)) == 0)
 		return decode_trace(decoder, input);
+	if (decoder->calls || decoder->follow) {
+		log_error("--calls and --follow are for a file of --trace: "
+			  "leave them out");
+		return -EINVAL;
+	}
 	if (decoder->form == DECODE_GUESS)
 		decoder->form = looks_like_text(first, length) ? DECODE_HEX
 							       : DECODE_RAW;

@@ -23,14 +23,22 @@ enum decode_order {
 	DECODE_BIG,
 };
 
+enum {
+	DECODE_ONLY = 64
+};
+
 struct decode_stat;
 
 struct decoder {
 	const struct crossfuse_abi *abi; /* NULL: not said */
 	enum decode_form form;
 	enum decode_order order;
-	bool replies;	 /* a stream of replies */
-	uint32_t opcode; /* what they answer; 0: not known */
+	bool replies;		    /* a stream of replies */
+	uint32_t opcode;	    /* what they answer; 0: not known */
+	bool calls;		    /* of a trace: a line a call */
+	bool follow;		    /* and what is written to it later */
+	uint32_t only[DECODE_ONLY]; /* opcodes; the others are left out */
+	size_t only_count;	    /* 0: all are shown */
 
 	FILE *out;
 	struct decode_stat *stat; /* counted, not shown; NULL: shown */
@@ -66,12 +74,19 @@ int decode_trace(struct decoder *decoder, FILE *input);
 /* Shows or counts a message that stands for itself. */
 void decode_one(struct decoder *decoder, const struct decode_message *message);
 
+/* Whether messages of this opcode are to be shown or counted. */
+bool decode_wanted(const struct decoder *decoder, uint32_t opcode);
+
 /* A line about the input that is no message, and a fault. */
 void decode_complain(struct decoder *decoder, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* The message as a line of text; SIZE is at least 256. */
 void decode_text(const struct decode_message *message, char *buf, size_t size);
+
+/* The names of FUSE_INIT's flags, for the end of its line. */
+void decode_init_text(const struct decode_message *message, char *buf,
+		      size_t size);
 
 /* Whether two such lines say the same; the order of flags does not count. */
 bool decode_same_text(const char *a, const char *b);
@@ -114,6 +129,9 @@ void decode_stat_refused(struct decode_stat *stat,
 void decode_stat_pair(struct decode_stat *stat,
 		      const struct decode_message *client,
 		      const struct decode_message *server);
-void decode_stat_print(const struct decode_stat *stat, FILE *out);
+/* How long a reply took, in nanoseconds. */
+void decode_stat_latency(struct decode_stat *stat, uint32_t opcode,
+			 uint64_t nanoseconds);
+void decode_stat_print(struct decode_stat *stat, FILE *out);
 
 #endif

@@ -140,6 +140,8 @@ void decode_text(const struct decode_message *message, char *buf, size_t size)
 	else
 		decode_records_text(message, buf + at, size - NOTE - at);
 	at = strlen(buf);
+	decode_init_text(message, buf + at, size - NOTE - at);
+	at = strlen(buf);
 	if (message->captured < message->length && !message->cut)
 		snprintf(buf + at, size - at, " +%zu bytes not recorded",
 			 message->length - message->captured);

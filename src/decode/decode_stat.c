@@ -10,12 +10,18 @@ enum {
 	ERRORS_MAX = 512,
 	FIELDS_MAX = 512,
 	NAME_SIZE = 32,
+	/* Latencies: so many of the same width to each power of two. */
+	STEPS = 32,
+	STEP_BITS = 5,
+	BUCKETS = 40 * STEPS, /* up to 19 hours */
 };
 
 struct opcode_count {
 	uint32_t code;
 	bool notify;
 	unsigned long requests, replies, errors, refused, swapped, faults;
+	unsigned long timed; /* replies */
+	uint32_t latencies[BUCKETS];
 };
 
 /* An errno in the answers to an opcode, by its numbers on both sides. */
@@ -43,7 +49,7 @@ struct decode_stat {
 	unsigned long more_errors, more_fields;
 	int32_t server_error; /* of the pair at hand; 0: there is none */
 	uint32_t code;	      /* of the pair at hand */
-	bool reply;
+	bool reply, timed;
 };
 
 struct decode_stat *decode_stat_new(void)
@@ -217,12 +223,58 @@ static const char *opcode_name(uint32_t code, bool notify, char *buf,
 	return buf;
 }
 
-static void print_opcode(FILE *out, const char *name,
-			 const struct opcode_count *row)
+static unsigned int bucket_of(uint64_t nanoseconds)
 {
-	fprintf(out, "%-20s %9lu %9lu %9lu %9lu %9lu %9lu\n", name,
-		row->requests, row->replies, row->errors, row->refused,
-		row->swapped, row->faults);
+	unsigned int bits = 0, bucket;
+
+	while (nanoseconds >> bits >= 2 * STEPS)
+		bits++;
+	bucket = bits * STEPS + (unsigned int)(nanoseconds >> bits);
+	return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+/* The first of the latencies that bucket_of() puts there. */
+static uint64_t start_of(unsigned int bucket)
+{
+	unsigned int bits = bucket < 2 * STEPS ? 0 : bucket / STEPS - 1;
+
+	return (uint64_t)(bucket - bits * STEPS) << bits;
+}
+
+void decode_stat_latency(struct decode_stat *stat, uint32_t opcode,
+			 uint64_t nanoseconds)
+{
+	struct opcode_count *row;
+
+	if (!stat)
+		return;
+	row = find_opcode(stat, opcode, false);
+	row->latencies[bucket_of(nanoseconds)]++;
+	row->timed++;
+	stat->timed = true;
+}
+
+/* In microseconds: so many of 100 replies came as soon. */
+static double percentile(const struct opcode_count *row, unsigned int percent)
+{
+	unsigned long left = (row->timed * percent + 99) / 100;
+	unsigned int bucket = 0;
+
+	while (bucket < BUCKETS - 1 && left > row->latencies[bucket])
+		left -= row->latencies[bucket++];
+	return (double)start_of(bucket) / 1000;
+}
+
+static void print_opcode(FILE *out, const char *name,
+			 const struct opcode_count *row, bool timed)
+{
+	fprintf(out, "%-20s %9lu %9lu %9lu %9lu %9lu %9lu", name, row->requests,
+		row->replies, row->errors, row->refused, row->swapped,
+		row->faults);
+	if (timed && row->timed)
+		fprintf(out, " %9.1f %9.1f", percentile(row, 50),
+			percentile(row, 99));
+	fputc('\n', out);
 }
 
 static void add_up(struct opcode_count *sum, const struct opcode_count *row)
@@ -233,6 +285,9 @@ static void add_up(struct opcode_count *sum, const struct opcode_count *row)
 	sum->refused += row->refused;
 	sum->swapped += row->swapped;
 	sum->faults += row->faults;
+	sum->timed += row->timed;
+	for (size_t i = 0; i < BUCKETS; i++)
+		sum->latencies[i] += row->latencies[i];
 }
 
 static int by_code(const void *a, const void *b)
@@ -244,27 +299,27 @@ static int by_code(const void *a, const void *b)
 	return (x->code > y->code) - (x->code < y->code);
 }
 
-static void print_opcodes(const struct decode_stat *stat, FILE *out)
+static void print_opcodes(struct decode_stat *stat, FILE *out)
 {
-	struct opcode_count rows[OPCODES_MAX], sum = { 0 };
+	struct opcode_count *rows = stat->opcodes, sum = { 0 };
 	char name[NAME_SIZE];
 
-	memcpy(rows, stat->opcodes, sizeof(rows));
 	qsort(rows, stat->opcode_count, sizeof(rows[0]), by_code);
-	fprintf(out, "%-20s %9s %9s %9s %9s %9s %9s\n", "opcode", "requests",
+	fprintf(out, "%-20s %9s %9s %9s %9s %9s %9s", "opcode", "requests",
 		"replies", "errors", "refused", "swapped", "faults");
+	fputs(stat->timed ? "    p50 us    p99 us\n" : "\n", out);
 	for (size_t i = 0; i < stat->opcode_count; i++) {
 		print_opcode(out,
 			     opcode_name(rows[i].code, rows[i].notify, name,
 					 sizeof(name)),
-			     &rows[i]);
+			     &rows[i], stat->timed);
 		add_up(&sum, &rows[i]);
 	}
 	if (stat->opcode_count == OPCODES_MAX) {
-		print_opcode(out, "others", &stat->others);
+		print_opcode(out, "others", &stat->others, stat->timed);
 		add_up(&sum, &stat->others);
 	}
-	print_opcode(out, "all", &sum);
+	print_opcode(out, "all", &sum, stat->timed);
 }
 
 static void print_errors(const struct decode_stat *stat, FILE *out)
@@ -317,7 +372,7 @@ static void print_fields(const struct decode_stat *stat, FILE *out)
 			stat->more_fields);
 }
 
-void decode_stat_print(const struct decode_stat *stat, FILE *out)
+void decode_stat_print(struct decode_stat *stat, FILE *out)
 {
 	print_opcodes(stat, out);
 	print_errors(stat, out);

@@ -3,6 +3,8 @@
 #include "../log.h"
 #include "../trace_format.h"
 #include "decode.h"
+#include "decode_call.h"
+#include <crossfuse/session.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,8 +27,14 @@ struct reader {
 	const struct crossfuse_abi *server;
 	const struct crossfuse_abi *client; /* NULL: not known */
 	struct piece pieces[2];
+	struct decode_calls *calls;
+	struct decode_seen seen; /* of the message at hand */
+	bool taken;		 /* SEEN is of both forms of it */
 	unsigned long long count;
 };
+
+/* How often a file that is followed is looked at. */
+#define FOLLOW_NSEC 100000000
 
 static void swap_record(struct trace_record *record)
 {
@@ -88,14 +96,137 @@ static struct decode_message message_of(const struct reader *reader,
 	};
 }
 
+static void put_time(FILE *out, uint64_t nanoseconds)
+{
+	uint64_t micros = nanoseconds / 1000;
+
+	fprintf(out, "%5" PRIu64 ".%06" PRIu64 " ", micros / 1000000,
+		micros % 1000000);
+}
+
+static void put_latency(const struct reader *reader, uint64_t time)
+{
+	uint64_t nanos = time - reader->seen.since;
+
+	if (reader->seen.answers && time >= reader->seen.since)
+		fprintf(reader->decoder->out, " <%" PRIu64 ".%06" PRIu64 ">",
+			nanos / 1000000000, nanos / 1000 % 1000000);
+}
+
+/* TEXT, with the node's path behind its number. */
+static void put_text(const struct reader *reader, const char *text)
+{
+	const char *at = reader->seen.path[0] ? strstr(text, " nodeid=") : NULL;
+	FILE *out = reader->decoder->out;
+
+	if (!at) {
+		fputs(text, out);
+		return;
+	}
+	at += strcspn(at + 1, " ") + 1;
+	fprintf(out, "%.*s<%s>%s", (int)(at - text), text, reader->seen.path,
+		at);
+}
+
+/* Takes a message of the client, before anything is shown of it. */
+static void take_seen(struct reader *reader,
+		      const struct decode_message *message, uint64_t time)
+{
+	struct decode_seen *seen = &reader->seen;
+
+	decode_calls_take(reader->calls, message, time, seen);
+	if (seen->answers && time >= seen->since &&
+	    decode_wanted(reader->decoder, message->opcode))
+		decode_stat_latency(reader->decoder->stat, message->opcode,
+				    time - seen->since);
+}
+
+static void drop_seen(struct reader *reader)
+{
+	free(reader->seen.request);
+	reader->seen = (struct decode_seen){ 0 };
+}
+
 static void put_start(FILE *out, const struct trace_record *record,
 		      const char *side)
 {
-	uint64_t micros = record->time / 1000;
+	put_time(out, record->time);
+	fprintf(out, "%s %c ", side, record->type == TRACE_REQUEST ? '>' : '<');
+}
 
-	fprintf(out, "%5" PRIu64 ".%06" PRIu64 " %s %c ", micros / 1000000,
-		micros % 1000000, side,
-		record->type == TRACE_REQUEST ? '>' : '<');
+/* Without " unique=N", which says nothing beside its reply. */
+static void cut_unique(char *text)
+{
+	char *at = strstr(text, " unique=");
+
+	if (at)
+		memmove(at, at + 1 + strcspn(at + 1, " "),
+			strlen(at + 1 + strcspn(at + 1, " ")) + 1);
+}
+
+/* What a reply says, without what its request has said. */
+static const char *reply_of(char *text)
+{
+	char *at;
+
+	cut_unique(text);
+	at = text + strcspn(text, " "); /* "reply" */
+	at += strspn(at, " ");
+	at += strcspn(at, " "); /* its opcode */
+	at += strspn(at, " ");
+	if (strncmp(at, "error=", 6) == 0)
+		return at + 6;
+	return *at ? at : "0";
+}
+
+static void put_call_start(struct reader *reader, uint64_t since,
+			   const char *request)
+{
+	put_time(reader->decoder->out, since);
+	fputs(request, reader->decoder->out);
+}
+
+static void put_unanswered(void *opaque, uint64_t since, const char *text)
+{
+	struct reader *reader = opaque;
+
+	put_call_start(reader, since, text);
+	fputs(" = ?\n", reader->decoder->out);
+}
+
+/* A request waits for its reply; TEXT is changed. False: it is neither. */
+static bool show_call(struct reader *reader, const struct trace_record *record,
+		      char *text)
+{
+	struct decode_seen *seen = &reader->seen;
+	FILE *out = reader->decoder->out;
+	char line[DECODE_LINE + sizeof(seen->path)];
+	const char *at;
+
+	if (record->type == TRACE_REQUEST) {
+		cut_unique(text);
+		at = seen->path[0] ? strstr(text, " nodeid=") : NULL;
+		if (at)
+			at += strcspn(at + 1, " ") + 1;
+		else
+			at = text + strlen(text);
+		snprintf(line, sizeof(line), "%.*s%s%s%s%s", (int)(at - text),
+			 text, seen->path[0] ? "<" : "", seen->path,
+			 seen->path[0] ? ">" : "", at);
+		if (crossfuse_opcode_has_reply(record->opcode)) {
+			decode_calls_keep(reader->calls, line);
+		} else {
+			put_call_start(reader, record->time, line);
+			fputc('\n', out);
+		}
+		return true;
+	}
+	if (record->type != TRACE_REPLY || !seen->request)
+		return false;
+	put_call_start(reader, seen->since, seen->request);
+	fprintf(out, " = %s", reply_of(text));
+	put_latency(reader, record->time);
+	return true;
 }
 
 static void put_notes(const struct reader *reader,
@@ -126,6 +257,10 @@ static void show_piece(struct reader *reader, const struct piece *piece)
 	char text[DECODE_LINE], fault[256];
 	bool faulty = decode_fault(&message, fault, sizeof(fault));
 
+	if (record->side == TRACE_CLIENT && !reader->taken)
+		take_seen(reader, &message, record->time);
+	if (!decode_wanted(decoder, record->opcode))
+		return;
 	decoder->faults += faulty;
 	/* One form counts; the server's shows in decode_stat_pair(). */
 	if (record->side == TRACE_CLIENT || record->flags & TRACE_REFUSED)
@@ -135,10 +270,24 @@ static void show_piece(struct reader *reader, const struct piece *piece)
 	if (decoder->stat)
 		return;
 	decode_text(&message, text, sizeof(text));
+	if (decoder->calls && !faulty) {
+		/* A call has one line, in the client's form. */
+		if (record->side == TRACE_SERVER)
+			return;
+		if (show_call(reader, record, text)) {
+			if (record->type == TRACE_REQUEST)
+				return;
+			put_notes(reader, record);
+			fputc('\n', decoder->out);
+			return;
+		}
+	}
 	put_start(decoder->out, record,
 		  record->side == TRACE_CLIENT ? "client" : "server");
-	fputs(text, decoder->out);
+	put_text(reader, text);
 	put_notes(reader, record);
+	if (record->type == TRACE_REPLY)
+		put_latency(reader, record->time);
 	if (faulty)
 		fprintf(decoder->out, " [fault: %s]", fault);
 	fputc('\n', decoder->out);
@@ -171,9 +320,16 @@ static bool show_both(struct reader *reader, const struct piece *first,
 	if (!decode_same_text(text, other))
 		return false;
 	decode_text(client, text, sizeof(text));
+	if (decoder->calls && show_call(reader, &first->record, text)) {
+		if (first->record.type == TRACE_REPLY)
+			fputc('\n', decoder->out);
+		return true;
+	}
 	put_start(decoder->out, &first->record, "both  ");
-	fputs(text, decoder->out);
+	put_text(reader, text);
 	decode_compare(client, server, put_difference, decoder->out);
+	if (first->record.type == TRACE_REPLY)
+		put_latency(reader, first->record.time);
 	fputc('\n', decoder->out);
 	return true;
 }
@@ -203,17 +359,24 @@ static void show_held(struct reader *reader, struct piece *a, struct piece *b)
 				    a->record.side == TRACE_CLIENT ? a : b);
 		server = message_of(reader,
 				    a->record.side == TRACE_CLIENT ? b : a);
-		decode_stat_pair(reader->decoder->stat, &client, &server);
+		take_seen(reader, &client, a->record.time);
+		reader->taken = true;
+		if (decode_wanted(reader->decoder, a->record.opcode))
+			decode_stat_pair(reader->decoder->stat, &client,
+					 &server);
 		if (reader->decoder->stat ||
+		    !decode_wanted(reader->decoder, a->record.opcode) ||
 		    !show_both(reader, a, &client, &server)) {
 			show_piece(reader, a);
 			show_piece(reader, b);
 		}
-		a->held = b->held = false;
+		a->held = b->held = reader->taken = false;
+		drop_seen(reader);
 		return;
 	}
 	if (a->held)
 		show_piece(reader, a);
+	drop_seen(reader);
 	a->held = false;
 }
 
@@ -254,6 +417,16 @@ static void take_abi(struct reader *reader, const struct piece *piece)
 			abi ? crossfuse_abi_name(abi) : "not known");
 }
 
+static void take_reset(struct reader *reader)
+{
+	if (reader->decoder->calls)
+		decode_calls_rest(reader->calls, put_unanswered, reader);
+	decode_calls_forget(reader->calls);
+	if (!reader->decoder->stat)
+		fputs("# the client is gone or was reset\n",
+		      reader->decoder->out);
+}
+
 static void take_record(struct reader *reader, struct piece *piece)
 {
 	reader->count++;
@@ -271,9 +444,8 @@ static void take_record(struct reader *reader, struct piece *piece)
 				"record %llu is of unknown type %u, side %u",
 				reader->count, piece->record.type,
 				piece->record.side);
-	else if (!reader->decoder->stat)
-		fputs("# the client is gone or was reset\n",
-		      reader->decoder->out);
+	else
+		take_reset(reader);
 }
 
 /* Negative: nothing behind this can be read. */
@@ -298,12 +470,34 @@ static int check_record(struct reader *reader,
 	return -EBADMSG;
 }
 
+/*
+ * As fread(), of bytes. Of a file that is followed the end is not the end: what
+ * is held is shown, unless its other half is just being written.
+ */
+static size_t get(struct reader *reader, void *buf, size_t len)
+{
+	const struct timespec pause = { .tv_nsec = FOLLOW_NSEC };
+	size_t got = fread(buf, 1, len, reader->input);
+	bool waited = false;
+
+	while (got < len && reader->decoder->follow && !ferror(reader->input)) {
+		if (waited && !got)
+			show_all(reader);
+		fflush(reader->decoder->out);
+		nanosleep(&pause, NULL);
+		waited = true;
+		clearerr(reader->input);
+		got += fread((char *)buf + got, 1, len - got, reader->input);
+	}
+	return got;
+}
+
 /* 1: a record; 0: the end. */
 static int read_record(struct reader *reader, struct piece *piece)
 {
 	struct trace_record *record = &piece->record;
-	size_t got = fread(record, 1, sizeof(*record), reader->input);
-	size_t padding;
+	size_t got = get(reader, record, sizeof(*record));
+	char padding[TRACE_ALIGN];
 
 	if (!got)
 		return 0;
@@ -318,12 +512,11 @@ static int read_record(struct reader *reader, struct piece *piece)
 		swap_record(record);
 	if (check_record(reader, record) < 0)
 		return 0;
-	padding = record->record_len - sizeof(*record) - record->captured;
-	got = fread(piece->bytes, 1, record->captured, reader->input);
+	got = get(reader, piece->bytes, record->captured);
+	get(reader, padding,
+	    record->record_len - sizeof(*record) - record->captured);
 	piece->cut = got < record->captured;
 	record->captured = (uint32_t)got;
-	while (padding-- && getc(reader->input) != EOF)
-		continue;
 	return 1;
 }
 
@@ -397,10 +590,16 @@ int decode_trace(struct decoder *decoder, FILE *input)
 		if (!reader.pieces[i].bytes)
 			ret = -ENOMEM;
 	}
+	reader.calls = decode_calls_new();
+	if (!reader.calls)
+		ret = -ENOMEM;
 	while (ret == 0 && read_record(&reader, &reader.pieces[1]) > 0)
 		take_record(&reader, &reader.pieces[1]);
 	if (ret == 0)
 		show_all(&reader);
+	if (ret == 0 && decoder->calls)
+		decode_calls_rest(reader.calls, put_unanswered, &reader);
+	decode_calls_free(reader.calls);
 	if (ret == 0 && ferror(input))
 		ret = -EIO;
 	if (ret < 0)
