@@ -171,6 +171,19 @@ class Running:
         return [json.loads(line) for line in out.stdout.splitlines()]
 
 
+class Behind(Running):
+    """A server, and crossfuse in front of it, whose socket SOCK is."""
+
+    def __init__(self, server, share):
+        self.back = Running(server, share).__enter__()
+        super().__init__(Server("crossfuse", [CROSSFUSE], lambda sock, _: [
+            "virtio:" + sock, "vhost:" + self.back.sock]), share)
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.back.__exit__()
+
+
 def make_share(directory):
     """A directory with the sample files; to be closed with cleanup()."""
     share = tempfile.TemporaryDirectory(prefix="crossfuse-share.",
