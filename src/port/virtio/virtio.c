@@ -192,9 +192,14 @@ static int virtio_serve(struct client *base, struct relay *relay)
 	int r;
 
 	client->relay = relay;
-	r = pool_init(&client->pool,
-		      pool_limit(virtio_options.thread_pool_size),
-		      client->queues, VIRTIO_QUEUES);
+	client->pool = (struct pool){
+		.limit = pool_limit(virtio_options.thread_pool_size),
+		.queues = client->queues,
+		.queue_count = VIRTIO_QUEUES,
+		.lead = queue_lead,
+		.watch = queue_watch,
+	};
+	r = pool_init(&client->pool);
 	if (r < 0)
 		return r;
 	r = follow(client);

@@ -7,6 +7,10 @@
  * it and goes on when it is done. A leader whose request waits for something
  * is replaced by another thread, and leaves when its request is done.
  *
+ * Files call those that stand behind them here, and none before: virtio.c,
+ * virtio_setup.c, virtio_queue.c, virtio_wait.c, then virtio_call.c,
+ * virtio_pool.c and virtio_view.c, of which none knows another.
+ *
  * Locks, in this order: a queue's, the pool's.
  */
 #ifndef VIRTIO_H
@@ -53,7 +57,8 @@ struct virtio_call {
 	unsigned int run, driver; /* the queue's when it was taken */
 };
 
-struct virtio_call *virtio_call_new(struct queue *queue);
+struct virtio_call *virtio_call_new(struct queue *queue,
+				    const struct call_ops *ops);
 void virtio_call_free(struct virtio_call *vcall);
 
 /* Gives up memory that only an unusual request needs. */
@@ -110,6 +115,22 @@ struct queue {
 	unsigned int watched; /* SEQUENCE when the watchdog last looked */
 };
 
+/* Whether the ring may be touched. With the lock held. */
+static inline bool queue_usable(const struct queue *queue)
+{
+	return queue->mapped && !queue->broken;
+}
+
+/* virtio_view.c: held once; NULL if there is no memory. */
+struct view *view_new(struct memory *memory);
+
+/* With the lock of its queue held; NULL may be dropped. */
+struct view *view_hold(struct view *view);
+void view_drop(struct view *view);
+
+/* That the queue's ring cannot be seen, and why; once. */
+void queue_tell_unshared(struct queue *queue, const char *why);
+
 /* virtio_setup.c. None of these with the queue's lock held. */
 int queue_init(struct queue *queue, struct virtio_client *client,
 	       unsigned int index);
@@ -141,18 +162,6 @@ void queue_set_err(struct queue *queue, int fd);
 /* Serves QUEUE while WORKER is its leader. */
 void queue_lead(struct queue *queue, struct worker *worker);
 
-/* Gives back a call that is complete, from any thread. */
-void queue_complete(struct queue *queue, struct virtio_call *vcall);
-
-/* The thread that submitted VCALL is about to wait. */
-void queue_may_block(struct queue *queue, struct virtio_call *vcall);
-
-/*
- * Whether VCALL, which waited, may use the guest's memory now. Not if the queue
- * has been stopped since it was taken.
- */
-bool queue_resume(struct queue *queue, struct virtio_call *vcall);
-
 /*
  * Replaces a leader that has been in one request since the last look. Whether
  * there was any request since then.
@@ -160,10 +169,6 @@ bool queue_resume(struct queue *queue, struct virtio_call *vcall);
 bool queue_watch(struct queue *queue);
 
 /* With the queue's lock held: */
-
-/* Whether the ring may be touched. */
-bool queue_usable(const struct queue *queue);
-void queue_view_drop(struct view *view);
 
 /* Gives a call that is complete to the guest. */
 void queue_give_back(struct queue *queue, struct virtio_call *vcall);
@@ -176,9 +181,6 @@ void queue_interrupt(struct queue *queue);
 
 /* The guest broke the rules: the queue is not served until it is reset. */
 void queue_break(struct queue *queue, const char *why);
-
-/* That the queue's ring cannot be seen, and why; once. */
-void queue_tell_unshared(struct queue *queue, const char *why);
 
 /* Signals an event descriptor of the front end. */
 void queue_write_event(struct queue *queue, int fd);
@@ -204,16 +206,20 @@ struct worker {
 };
 
 struct pool {
+	/* Set by the owner, the rest is 0. */
+	unsigned int limit; /* of counted workers */
+	struct queue *queues;
+	unsigned int queue_count;
+	void (*lead)(struct queue *queue, struct worker *worker);
+	bool (*watch)(struct queue *queue);
+
 	pthread_mutex_t lock;
 	pthread_cond_t gone; /* a thread has ended */
 	struct worker *spare;
 	unsigned int threads;
 	unsigned int waiting; /* counted workers */
-	unsigned int limit;   /* of those */
 	bool closing;
 	bool warned;
-	struct queue *queues;
-	unsigned int queue_count;
 	/* The watchdog. */
 	pthread_t watchdog;
 	pthread_cond_t tick;
@@ -223,8 +229,8 @@ struct pool {
 /* The calling thread if it is of a pool. */
 extern _Thread_local struct worker *pool_self;
 
-int pool_init(struct pool *pool, unsigned int limit, struct queue *queues,
-	      unsigned int queue_count);
+/* 0 or -errno, logged. */
+int pool_init(struct pool *pool);
 
 /* A thread starts to lead QUEUE; NULL if there can be none. */
 struct worker *pool_lead(struct pool *pool, struct queue *queue);

@@ -20,29 +20,8 @@
 /* After this the compiler must not read guest memory again for a copy. */
 #define COPIED() __asm__ __volatile__("" ::: "memory")
 
-static void complete(struct call *call);
-
-static void may_block(struct call *call)
-{
-	struct virtio_call *vcall = (struct virtio_call *)call;
-
-	queue_may_block(vcall->queue, vcall);
-}
-
-static bool resume(struct call *call)
-{
-	struct virtio_call *vcall = (struct virtio_call *)call;
-
-	return queue_resume(vcall->queue, vcall);
-}
-
-static const struct call_ops ops = {
-	.complete = complete,
-	.may_block = may_block,
-	.resume = resume,
-};
-
-struct virtio_call *virtio_call_new(struct queue *queue)
+struct virtio_call *virtio_call_new(struct queue *queue,
+				    const struct call_ops *ops)
 {
 	struct relay *relay = queue->client->relay;
 	struct virtio_call *vcall = calloc(1, sizeof(*vcall));
@@ -50,7 +29,7 @@ struct virtio_call *virtio_call_new(struct queue *queue)
 	if (!vcall)
 		return NULL;
 	vcall->queue = queue;
-	vcall->call.ops = &ops;
+	vcall->call.ops = ops;
 	vcall->call.head = relay_alloc(relay, HEAD_KEPT);
 	vcall->head_space = HEAD_KEPT;
 	vcall->call.out = relay_alloc(relay, OUT_FIRST);
@@ -309,14 +288,4 @@ void virtio_call_reply(struct virtio_call *vcall)
 {
 	/* The length of a chain is less than 4 GiB. */
 	vcall->used_len = (uint32_t)put_reply(vcall);
-}
-
-static void complete(struct call *call)
-{
-	struct virtio_call *vcall = (struct virtio_call *)call;
-
-	/* The guest may be gone; that is for the queue to know. */
-	if (!call->waits)
-		virtio_call_reply(vcall);
-	queue_complete(vcall->queue, vcall);
 }

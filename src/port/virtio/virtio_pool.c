@@ -52,7 +52,7 @@ static void *worker_main(void *opaque)
 	pthread_mutex_lock(&pool->lock);
 	do {
 		pthread_mutex_unlock(&pool->lock);
-		queue_lead(worker->queue, worker);
+		pool->lead(worker->queue, worker);
 		pthread_mutex_lock(&pool->lock);
 		worker->queue = NULL;
 		if (worker->counted)
@@ -147,7 +147,7 @@ static bool look(struct pool *pool)
 	bool active = false;
 
 	for (unsigned int i = 0; i < pool->queue_count; i++)
-		active |= queue_watch(&pool->queues[i]);
+		active |= pool->watch(&pool->queues[i]);
 	return active;
 }
 
@@ -189,15 +189,10 @@ static void *watchdog_main(void *opaque)
 	return NULL;
 }
 
-int pool_init(struct pool *pool, unsigned int limit, struct queue *queues,
-	      unsigned int queue_count)
+int pool_init(struct pool *pool)
 {
 	int r;
 
-	memset(pool, 0, sizeof(*pool));
-	pool->limit = limit;
-	pool->queues = queues;
-	pool->queue_count = queue_count;
 	pthread_mutex_init(&pool->lock, NULL);
 	thread_cond_init(&pool->gone);
 	thread_cond_init(&pool->tick);

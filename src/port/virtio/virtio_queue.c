@@ -13,25 +13,6 @@
 
 /* From here on with the queue's lock held, unless said. */
 
-static struct view *view_hold(struct view *view)
-{
-	view->holders++;
-	return view;
-}
-
-void queue_view_drop(struct view *view)
-{
-	if (!view || --view->holders)
-		return;
-	memory_drop(view->memory);
-	free(view);
-}
-
-bool queue_usable(const struct queue *queue)
-{
-	return queue->mapped && !queue->broken;
-}
-
 /*
  * Any count wakes whoever waits. A 1 in this machine's byte order, whatever the
  * front end's is: its own, read as 2^56, would soon fill the counter.
@@ -54,14 +35,6 @@ void queue_interrupt(struct queue *queue)
 		queue_write_event(queue, queue->call_fd);
 }
 
-void queue_tell_unshared(struct queue *queue, const char *why)
-{
-	if (!atomic_exchange(&queue->client->told_unshared, true))
-		log_error("queue %u: %s: give the guest a memory backend with "
-			  "share=on",
-			  queue->index, why);
-}
-
 /* The guest broke the rules: its device is not served until it is reset. */
 void queue_break(struct queue *queue, const char *why)
 {
@@ -71,6 +44,8 @@ void queue_break(struct queue *queue, const char *why)
 		  queue->index, why);
 	queue_write_event(queue, queue->err_fd);
 }
+
+static const struct call_ops call_ops;
 
 /* The next request; NULL if there is none, or the queue cannot be used. */
 static struct virtio_call *take(struct queue *queue)
@@ -90,7 +65,7 @@ static struct virtio_call *take(struct queue *queue)
 	if (vcall)
 		queue->free_calls = vcall->next;
 	else
-		vcall = virtio_call_new(queue);
+		vcall = virtio_call_new(queue, &call_ops);
 	if (!vcall) {
 		queue_break(queue, "a request that there is no memory for");
 		return NULL;
@@ -121,7 +96,7 @@ static void unpark(struct queue *queue, struct virtio_call *vcall)
 
 void queue_free_call(struct queue *queue, struct virtio_call *vcall)
 {
-	queue_view_drop(vcall->view);
+	view_drop(vcall->view);
 	vcall->view = NULL;
 	vcall->completed = false;
 	vcall->resumed = false;
@@ -279,8 +254,14 @@ void queue_lead(struct queue *queue, struct worker *worker)
 
 /* Without the lock held. */
 
-void queue_complete(struct queue *queue, struct virtio_call *vcall)
+static void complete(struct call *call)
 {
+	struct virtio_call *vcall = (struct virtio_call *)call;
+	struct queue *queue = vcall->queue;
+
+	/* The guest may be gone; that is for give_back() to know. */
+	if (!call->waits)
+		virtio_call_reply(vcall);
 	/* run() gives it back, together with taking the next one. */
 	if (pool_self && pool_self->current == vcall) {
 		pool_self->completed = true;
@@ -298,8 +279,11 @@ void queue_complete(struct queue *queue, struct virtio_call *vcall)
 	pthread_mutex_unlock(&queue->lock);
 }
 
-bool queue_resume(struct queue *queue, struct virtio_call *vcall)
+/* Not if the queue has been stopped since it was taken. */
+static bool resume(struct call *call)
 {
+	struct virtio_call *vcall = (struct virtio_call *)call;
+	struct queue *queue = vcall->queue;
 	bool may;
 
 	pthread_mutex_lock(&queue->lock);
@@ -313,8 +297,10 @@ bool queue_resume(struct queue *queue, struct virtio_call *vcall)
 	return may;
 }
 
-void queue_may_block(struct queue *queue, struct virtio_call *vcall)
+static void may_block(struct call *call)
 {
+	struct virtio_call *vcall = (struct virtio_call *)call;
+	struct queue *queue = vcall->queue;
 	struct worker *worker = pool_self;
 
 	if (!worker || worker->current != vcall)
@@ -324,6 +310,12 @@ void queue_may_block(struct queue *queue, struct virtio_call *vcall)
 		replace(queue);
 	pthread_mutex_unlock(&queue->lock);
 }
+
+static const struct call_ops call_ops = {
+	.complete = complete,
+	.may_block = may_block,
+	.resume = resume,
+};
 
 /* The leader has been in one request for long. */
 static void relieve(struct queue *queue)

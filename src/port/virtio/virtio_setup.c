@@ -56,24 +56,13 @@ void queue_destroy(struct queue *queue)
 	pthread_mutex_destroy(&queue->lock);
 }
 
-static struct view *view_new(struct memory *memory)
-{
-	struct view *view = malloc(sizeof(*view));
-
-	if (!view)
-		return NULL;
-	view->memory = memory_hold(memory);
-	view->holders = 1;
-	return view;
-}
-
 /* A queue goes over to other memory, in which its ring may lie elsewhere. */
 static void remap(struct queue *queue, struct view *view)
 {
 	bool was_mapped = queue->mapped;
 	int r;
 
-	queue_view_drop(queue->view);
+	view_drop(queue->view);
 	queue->view = view;
 	r = virtqueue_map(&queue->vq, &queue->place, view->memory);
 	queue->mapped = r == 0;
@@ -163,7 +152,7 @@ int queue_start(struct queue *queue, const struct vhost_ring *ring,
 	queue->mapped = false;
 	queue->view = NULL;
 drop:
-	queue_view_drop(view);
+	view_drop(view);
 fail:
 	log_error("queue %u: cannot be started: %s", queue->index,
 		  strerror(-r));
@@ -229,7 +218,7 @@ static void wait_idle(struct queue *queue, bool cancel)
 			 "for too long; with the queue stopped they end with "
 			 "EINTR",
 			 queue->index, queue->touching);
-	/* See queue_resume(). */
+	/* Those that go on from here on are not let. */
 	queue->run++;
 }
 
@@ -258,7 +247,7 @@ uint16_t queue_stop(struct queue *queue)
 	next = queue->vq.last_avail;
 	free_calls(queue);
 	queue->mapped = false;
-	queue_view_drop(queue->view);
+	view_drop(queue->view);
 	queue->view = NULL;
 	pthread_mutex_unlock(&queue->lock);
 	reopen_fd(&queue->wait_fd, -1);

@@ -127,7 +127,7 @@ static bool spin(struct queue *queue)
 		pthread_mutex_unlock(&queue->lock);
 		seen = look_on(queue, &vq, until, &now);
 		pthread_mutex_lock(&queue->lock);
-		queue_view_drop(view);
+		view_drop(view);
 		/* Others may be on their way back, too. */
 		queue->sent = seen == REPLY && queue->under_way;
 		if (now > until + CROWDED_NS) {
@@ -153,7 +153,7 @@ static bool is_blank(struct queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 	blank = memory_is_blank(view->memory);
 	pthread_mutex_lock(&queue->lock);
-	queue_view_drop(view);
+	view_drop(view);
 	return blank;
 }
 
