@@ -8,6 +8,7 @@
 #include "../../src/port/dir/internal.h"
 #include "dir-client.h"
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #define LIMIT 130
 #define MANY  400
@@ -401,6 +402,55 @@ static void test_many_forgotten(void)
 	stop();
 }
 
+/* Makes and removes files until it is killed. */
+static pid_t make_files(void)
+{
+	pid_t child = fork();
+	char name[16];
+
+	if (child)
+		return child;
+	for (unsigned int i = 0;; i++) {
+		snprintf(name, sizeof(name), "n%u", i % 50);
+		unlinkat(client.root, name, 0);
+		close(openat(client.root, name, O_CREAT | O_WRONLY, 0600));
+	}
+}
+
+/*
+ * A file is gone, and that is all, also in the moment in which another gets its
+ * number.
+ */
+static void test_numbers_given_anew(void)
+{
+	uint64_t nodeids[200];
+	struct cf_entry_out entry;
+	int before, waited = 0;
+	char name[16];
+	pid_t child;
+
+	start(HANDLES_PREFER, LIMIT);
+	before = count_open();
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		write_file(name, i);
+		nodeids[i] = nodeid_of(&client, name);
+	}
+	while (has_handles() && count_open() > before && waited++ < 3000)
+		usleep(10000);
+	child = make_files();
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		CHECK_EQ(unlinkat(client.root, name, 0), 0);
+		for (int k = 0; k < 200 && has_handles(); k++)
+			CHECK_EQ(ask_lookup(&client, nodeids[i], ".", &entry),
+				 -ESTALE);
+	}
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	stop();
+}
+
 int main(void)
 {
 	static const enum inode_handles modes[] = { HANDLES_PREFER,
@@ -418,5 +468,6 @@ int main(void)
 	test_forgotten(HANDLES_PREFER);
 	test_forgotten(HANDLES_NEVER);
 	test_many_forgotten();
+	test_numbers_given_anew();
 	return check_result();
 }

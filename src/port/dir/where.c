@@ -5,6 +5,7 @@
 #include "mount.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,9 @@
 
 /* A directory may be this deep and still be found by names. */
 #define DEEPEST 2048
+
+/* Of an open that may only be a moment too early. */
+#define PATIENCE 16
 
 union handle_buf {
 	struct file_handle handle;
@@ -127,11 +131,24 @@ void where_free(struct where *where)
 	where->kind = WHERE_NONE;
 }
 
+/*
+ * Linux says ENOMEM while the number of a file that is gone is being given to
+ * another one; then it is ESTALE.
+ */
+static bool is_being_given(int fd, unsigned int *tries)
+{
+	if (fd != -ENOMEM || ++*tries == PATIENCE)
+		return false;
+	sched_yield();
+	return true;
+}
+
 static int open_handle(struct dir *dir, struct mount *mount,
 		       const struct where *where, int flags)
 {
 	const struct where_far *far;
 	union handle_buf buf;
+	unsigned int tries = 0;
 	int mount_fd, fd;
 
 	if (where->kind == WHERE_FAR) {
@@ -149,7 +166,7 @@ static int open_handle(struct dir *dir, struct mount *mount,
 	do {
 		fd = open_by_handle_at(mount_fd, &buf.handle,
 				       flags | O_CLOEXEC);
-	} while (descriptor_again(dir, &fd));
+	} while (descriptor_again(dir, &fd) || is_being_given(fd, &tries));
 	mount_release(dir, mount);
 	return fd;
 }
