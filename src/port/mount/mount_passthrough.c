@@ -73,8 +73,10 @@ static int32_t give(struct mount_client *client, int fd)
 	/* ELOOP: of this file system; EPERM: never. */
 	if (id == -EPERM || id == -ENOTTY || id == -ENOTCONN)
 		passthrough->refused = true;
-	log_debug("%s: the kernel takes no file behind: %s", client->where,
-		  strerror(-id));
+	if (passthrough->mode == PASSTHROUGH_ON)
+		log_warn("%s: --passthrough on: the kernel does not take a "
+			 "file: %s: it goes through the server",
+			 client->where, strerror(-id));
 	return 0;
 }
 
