@@ -36,6 +36,7 @@ class Guest:
         self.cpus = more.get("cpus", 1)
         self.queues = more.get("queues", 1)     # of requests, for crossfuse
         self.fallback = more.get("fallback")    # release, if suite fails
+        self.modules = more.get("modules", [])  # besides MODULES
         self.timeout = more.get("timeout", 600)  # seconds, a whole run
 
     @property
@@ -73,6 +74,7 @@ GUESTS = {g.name: g for g in [
     Guest("aarch64", "bookworm", "arm64", "linux-image-cloud-arm64",
           "aarch64-linux-gnu", "qemu-system-aarch64", "ttyAMA0", "virt",
           cpu="max,pauth-impdef=on", qemu_package="qemu-system-arm",
+          modules=["failover", "net_failover", "virtio_net"],
           compiler_packages=_cross("aarch64-linux-gnu", "arm64")),
     Guest("aarch64-6.12", "trixie", "arm64", "linux-image-cloud-arm64",
           "aarch64-linux-gnu", "qemu-system-aarch64", "ttyAMA0", "virt",

@@ -189,9 +189,9 @@ def unpack(deb, folder, *patterns):
         raise FetchError("%s: cannot be unpacked" % deb)
 
 
-def keep_modules(tree, out):
-    """Copy the modules the guests use, uncompressed."""
-    wanted = {m.replace("-", "_") for m in MODULES}
+def keep_modules(tree, out, names):
+    """Copy the modules the guest uses, uncompressed."""
+    wanted = {m.replace("-", "_") for m in names}
     for path in tree.rglob("*.ko*"):
         name = path.name.split(".ko")[0].replace("-", "_")
         if name not in wanted:
@@ -209,8 +209,10 @@ def kernel_dir(guest):
 def fetch_kernel(guest):
     final = kernel_dir(guest)
     with locked("kernel-" + guest.name):
-        if final.is_dir():
+        if all((final / "modules" / (n + ".ko")).exists()
+               for n in guest.modules) and final.is_dir():
             return
+        modules = MODULES + guest.modules
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir()) as t:
             tmp = pathlib.Path(t)
@@ -232,8 +234,8 @@ def fetch_kernel(guest):
             tree.mkdir()
             patterns = ["*/vmlinu*"] + [
                 "*/%s.ko*" % m for m in sorted(
-                    {m.replace("-", x) for m in MODULES for x in "-_"} |
-                    {m.replace("_", "-") for m in MODULES})]
+                    {m.replace("-", x) for m in modules for x in "-_"} |
+                    {m.replace("_", "-") for m in modules})]
             for deb in debs:
                 unpack(deb, tree, *patterns)
             out = tmp / "out"
@@ -243,8 +245,10 @@ def fetch_kernel(guest):
             if len(images) != 1:
                 raise FetchError(name + ": no kernel image in it")
             shutil.copy(images[0], out / "vmlinuz")
-            keep_modules(tree, out / "modules")
+            keep_modules(tree, out / "modules", modules)
             (out / "package").write_text(debs[0].name + "\n", encoding="ascii")
+            if final.is_dir():  # of a time with fewer modules
+                final.rename(tmp / "old")
             out.rename(final)
     print("%s: %s" % (guest.name, (final / "package").read_text().strip()))
 
