@@ -11,7 +11,6 @@
 static int listener;
 static pthread_t thread;
 static struct server_port *port;
-static uint64_t *restart_wait;
 
 static void start_back_end(enum lie how)
 {
@@ -19,15 +18,14 @@ static void start_back_end(enum lie how)
 	CHECK_EQ(pthread_create(&thread, NULL, back_end, &listener), 0);
 }
 
-static void begin(const char *path, enum lie how)
+static void begin(const char *path, uint64_t seconds)
 {
 	const struct server_port_ops *ops = server_port_find("vhost", 5);
 	const struct options options = { 0 };
 
-	restart_wait = ops->options[0][0].value;
-	*restart_wait = 20;
+	*(uint64_t *)ops->options[0][0].value = seconds;
 	init_flags = 0;
-	start_back_end(how);
+	start_back_end(HONEST);
 	CHECK_EQ(ops->open(path, &options, &port), 0);
 	CHECK_EQ(relay_init(&relay, NULL, port, &options, NULL), 0);
 	CHECK_EQ(ask_init(), 0);
@@ -115,7 +113,7 @@ static void check_taken(const char *path, uint32_t opcode, uint64_t node,
 	struct test_call test;
 	char room[256];
 
-	begin(path, HONEST);
+	begin(path, 20);
 	old_node = look_up();
 	old_handle = open_root();
 	CHECK_EQ(old_node, NODE);
@@ -136,7 +134,7 @@ static void check_other(const char *path)
 	struct test_call test;
 	char room[256];
 
-	begin(path, HONEST);
+	begin(path, 20);
 	lie = LEAVES;
 	submit(&test, CF_STATFS, 1, NULL, 0, room, sizeof(room));
 	pthread_join(thread, NULL);
@@ -157,8 +155,7 @@ static void check_late(const char *path)
 	struct test_call test;
 	char room[256];
 
-	begin(path, HONEST);
-	*restart_wait = 1;
+	begin(path, 1);
 	lie = LEAVES;
 	submit(&test, CF_READLINK, 1, NULL, 0, room, sizeof(room));
 	pthread_join(thread, NULL);

@@ -26,7 +26,7 @@
 #define QUEUES 3U
 #define BYTES  8192U
 
-static enum lie {
+enum lie {
 	HONEST,
 	OTHER_ID,  /* a number that is no descriptor */
 	IDLE_ID,   /* one that is not in use */
@@ -39,7 +39,9 @@ static enum lie {
 	SAYS_MORE, /* a header that is longer than the reply */
 	LEAVES,	   /* closes its socket with a request in hand */
 	LIES
-} lie;
+};
+
+static _Atomic(enum lie) lie;
 
 static struct vhost_device device;
 static struct virtqueue vqs[QUEUES];
