@@ -68,3 +68,29 @@ void call_waits(struct call *call)
 	call->waits = true;
 	relay_call_waits(call);
 }
+
+bool call_asks_only(const struct call *call)
+{
+	switch (call->state.opcode) {
+	case CF_LOOKUP:
+	case CF_GETATTR:
+	case CF_STATX:
+	case CF_READLINK:
+	case CF_STATFS:
+	case CF_ACCESS:
+	case CF_GETXATTR:
+	case CF_LISTXATTR:
+	case CF_OPEN:
+	case CF_OPENDIR:
+	case CF_READ:
+	case CF_READDIR:
+	case CF_READDIRPLUS:
+	case CF_LSEEK:
+	case CF_BMAP:
+	case CF_GETLK:
+	case CF_POLL:
+		return true;
+	default:
+		return false;
+	}
+}

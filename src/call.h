@@ -157,6 +157,12 @@ void call_forward(struct call *call, size_t out_len, size_t data_len);
 void call_fail(struct call *call, int error);
 
 /*
+ * Whether a request changes nothing, but for what went with a server that was
+ * lost: it does no harm where that may have carried it out already.
+ */
+bool call_asks_only(const struct call *call);
+
+/*
  * The call may now wait for ever, for another client's lock or another
  * program, and ends by cancel(). The client counts on no thread and no end of
  * it. For the submitting thread, while nobody else can complete the call; the

@@ -153,32 +153,6 @@ void connect_lose(struct connect_server *server, int error)
 	relay_fail_all(server->relay, -ENOTCONN);
 }
 
-/* What can be done twice. */
-static bool is_repeatable(uint32_t opcode)
-{
-	switch (opcode) {
-	case CF_LOOKUP:
-	case CF_GETATTR:
-	case CF_STATX:
-	case CF_READLINK:
-	case CF_STATFS:
-	case CF_ACCESS:
-	case CF_GETXATTR:
-	case CF_LISTXATTR:
-	case CF_OPEN:
-	case CF_OPENDIR:
-	case CF_READ:
-	case CF_READDIR:
-	case CF_READDIRPLUS:
-	case CF_LSEEK:
-	case CF_BMAP:
-	case CF_GETLK:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /*
  * A new server knows none of the numbers in it but the root's. On ESTALE Linux
  * asks again by path, which then waits for the server; of what may have been
@@ -192,7 +166,7 @@ int connect_lost_error(const struct call *call)
 	if (server->port->reconnect == RECONNECT_NEVER ||
 	    server->port->reconnect == 0)
 		return -ENOTCONN;
-	return is_repeatable(call->state.opcode) ? -ESTALE : -EIO;
+	return call_asks_only(call) ? -ESTALE : -EIO;
 }
 
 /* 0; -ENOTCONN: it is lost again; -EPROTO, logged: it is another one. */

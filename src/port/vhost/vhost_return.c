@@ -27,31 +27,11 @@ static const struct option rows[] = {
 
 const struct option *const vhost_options[] = { rows, sandbox_rows, NULL };
 
-/*
- * Whether a request does no harm where the last back end may have carried it
- * out already: it only asks, or makes again what is made.
- */
-static bool can_be_repeated(uint32_t opcode)
+/* Whether a request does no harm where it was carried out already. */
+static bool can_be_repeated(const struct call *call)
 {
-	switch (opcode) {
-	case CF_INIT:	/* the next one knows nothing yet */
-	case CF_LOOKUP: /* what it counted went with the back end */
-	case CF_OPEN:
-	case CF_OPENDIR:
-	case CF_GETATTR: /* these ask */
-	case CF_STATX:
-	case CF_ACCESS:
-	case CF_READLINK:
-	case CF_STATFS:
-	case CF_GETXATTR:
-	case CF_LISTXATTR:
-	case CF_READ:
-	case CF_READDIR:
-	case CF_READDIRPLUS:
-	case CF_LSEEK:
-	case CF_BMAP:
-	case CF_GETLK:
-	case CF_POLL:
+	switch (call->state.opcode) {
+	case CF_INIT:	 /* the next one knows nothing yet */
 	case CF_SETATTR: /* sets the same once more */
 	case CF_FLUSH:	 /* has nothing left to do the second time */
 	case CF_FSYNC:
@@ -60,7 +40,7 @@ static bool can_be_repeated(uint32_t opcode)
 		return true;
 	default:
 		/* The second time it fails, or undoes what came between. */
-		return false;
+		return call_asks_only(call);
 	}
 }
 
@@ -91,7 +71,7 @@ static int fate_of(const struct vhost_server *server, struct call *call,
 	if (gone != -EAGAIN)
 		return gone;
 	/* ESTALE makes Linux ask again, by the path. */
-	if (taken && !can_be_repeated(call->state.opcode))
+	if (taken && !can_be_repeated(call))
 		return -EIO;
 	return vhost_nodes_named(server, call) ? -ESTALE : 0;
 }
