@@ -110,6 +110,12 @@ static int fill(int dir, int fd, const char *draft, const char *file)
 		return r;
 	if (write(fd, text, (size_t)len) != len)
 		return -ENOSPC;
+	/* In one step: killed in between, nothing is left that looks odd. */
+	if (renameat2(dir, draft, dir, file, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* On a file system that cannot. */
 	return linkat(dir, draft, dir, file, 0) < 0 ? -errno : 0;
 }
 
