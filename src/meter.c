@@ -246,11 +246,11 @@ static bool read_slot(struct meter_slot *slot, uint64_t time,
 	if (!since)
 		return false;
 	ret_request->age = time > since ? time - since : 0;
-	ret_request->opcode = GET(&slot->opcode);
-	ret_request->client = GET(&slot->client);
-	ret_request->unique = GET(&slot->unique);
-	ret_request->nodeid = GET(&slot->nodeid);
-	atomic_thread_fence(memory_order_acquire);
+	/* Each of these before SINCE is looked at again. */
+	ret_request->opcode = atomic_load(&slot->opcode);
+	ret_request->client = atomic_load(&slot->client);
+	ret_request->unique = atomic_load(&slot->unique);
+	ret_request->nodeid = atomic_load(&slot->nodeid);
 	return GET(&slot->since) == since;
 }
 
