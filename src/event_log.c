@@ -21,7 +21,7 @@ const char *event_source_text(enum crossfuse_source source)
 	case CROSSFUSE_SOURCE_INIT:
 		return "by its FUSE_INIT, which is not Linux's";
 	case CROSSFUSE_SOURCE_MONITOR:
-		return "by the connected virtual machine monitor";
+		return "by the program at the other end";
 	case CROSSFUSE_SOURCE_TRAFFIC:
 		return "by its requests";
 	}
