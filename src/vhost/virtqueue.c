@@ -305,6 +305,8 @@ static const char *enter_indirect(const struct memory_window *window,
 		return "an indirect table longer than a chain may be";
 	if (desc->addr + len < desc->addr)
 		return "an indirect table beyond the end of the address space";
+	if (at >= window->size) /* see walk() */
+		return NULL;
 	host = window->host + at;
 	table->count = desc->len / (unsigned int)sizeof(struct vring_desc);
 	table->guest = desc->addr;
