@@ -41,7 +41,7 @@ ABIS = ["x86_64", "i386", "aarch64", "aarch64_be", "armv7l", "ppc64",
 BIG = {"aarch64_be", "ppc64", "mips64", "s390x", "sparc64", "parisc", "m68k"}
 OPTIONS = [[], ["--cache=always"], ["--cache=never"], ["--no-flock"],
            ["--no-xattr"], ["--no-posix-acl"],
-           ["--security-label"], ["--readonly"], ["--writeback"],
+           ["--security-label=auto"], ["--readonly"], ["--writeback"],
            ["--thread-pool-size=1"], ["--inode-file-handles=never"],
            ["--inode-file-handles=mandatory"], ["--no-readdirplus"],
            ["--dir-offsets=small"], ["--xattrmap=:map::user.virtiofs.:"],
