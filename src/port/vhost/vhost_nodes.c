@@ -5,12 +5,12 @@
  * upper 16 bits tell them apart: the client sees there how many back ends
  * there were before. For the first nothing is changed.
  */
+#include "../epoch.h"
 #include "vhost.h"
 #include <crossfuse/message.h>
 #include <errno.h>
 #include <string.h>
 
-#define EPOCH_SHIFT 48
 #define NUMBER_MASK ((UINT64_C(1) << EPOCH_SHIFT) - 1)
 
 /* Opcodes above are CUSE's and not known to a file system. */
