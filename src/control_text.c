@@ -318,7 +318,11 @@ static void write_oldest_age(struct serving *serving, FILE *out)
 void control_metrics(struct serving *serving, FILE *out)
 {
 	const struct options *options = serving->options;
+	bool paused;
 
+	pthread_mutex_lock(&serving->lock);
+	paused = serving->paused;
+	pthread_mutex_unlock(&serving->lock);
 	family(out, "build", "info", "The program and its ports");
 	fprintf(out, "crossfuse_build_info{version=\"%s\",client=",
 		CROSSFUSE_VERSION);
@@ -330,7 +334,7 @@ void control_metrics(struct serving *serving, FILE *out)
 	fprintf(out, "crossfuse_uptime_seconds %.3f\n",
 		age_of_process(serving));
 	family(out, "paused", "gauge", "1 while no request passes");
-	fprintf(out, "crossfuse_paused %d\n", serving->paused);
+	fprintf(out, "crossfuse_paused %d\n", paused);
 	write_oldest_age(serving, out);
 	write_requests(serving, out);
 	write_ports(serving, out);
