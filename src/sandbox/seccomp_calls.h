@@ -97,7 +97,7 @@ static const char *const serving[] = {
 	HERE(write, "event descriptors, log, --trace"),
 	SELDOM(writev, "mount:'s replies"),
 	/* Threads. */
-	SELDOM(clock_nanosleep, "a lock that another program holds"),
+	SELDOM(clock_nanosleep, "a lock, or a number, of another program"),
 	ELSEWHERE(clock_nanosleep_time64, "the same on 32 bits"),
 	HERE(exit, "the end of a thread"),
 	HERE(exit_group, "the end"),

@@ -5,9 +5,9 @@
 #include "mount.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* MAX_HANDLE_SZ of the kernel */
@@ -16,8 +16,9 @@
 /* A directory may be this deep and still be found by names. */
 #define DEEPEST 2048
 
-/* Of an open that may only be a moment too early. */
-#define PATIENCE 16
+/* Of an open that may only be a moment too early: tries, and a pause between. */
+#define PATIENCE   64
+#define PAUSE_NSEC 1000000
 
 union handle_buf {
 	struct file_handle handle;
@@ -133,13 +134,15 @@ void where_free(struct where *where)
 
 /*
  * Linux says ENOMEM while the number of a file that is gone is being given to
- * another one; then it is ESTALE.
+ * another one; then it is ESTALE. Who gives it may have lost its processor.
  */
 static bool is_being_given(int fd, unsigned int *tries)
 {
+	const struct timespec pause = { .tv_nsec = PAUSE_NSEC };
+
 	if (fd != -ENOMEM || ++*tries == PATIENCE)
 		return false;
-	sched_yield();
+	nanosleep(&pause, NULL);
 	return true;
 }
 
